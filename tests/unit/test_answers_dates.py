@@ -1,0 +1,143 @@
+"""Birth dates as people say them; nothing is ever invented."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from kyc_verify.answers import Clarify, Refused, dates
+
+NOW = datetime(2031, 6, 15, 12, tzinfo=UTC)
+MARCH = date(1985, 3, 14)
+
+
+@pytest.mark.parametrize(
+    ("said", "locale"),
+    [
+        ("14 mars 1985", "fr"),
+        ("le 14 mars 1985", "fr"),
+        ("quatorze mars mille neuf cent quatre-vingt-cinq", "fr"),
+        ("quatorze mars quatre-vingt-cinq", "fr"),
+        ("14/03/85", "fr-FR"),
+        ("14.3.1985", "de"),
+        ("14031985", "fr"),
+        ("140385", "fr"),
+        ("March 14th, 1985", "en"),
+        ("the fourteenth of March nineteen eighty-five", "en"),
+        ("14/03/1985", "en"),
+        ("03/14/1985", "en-US"),
+        ("03/14/85", "en-US"),
+        ("14/03/85", "en-GB"),
+        ("Thursday 14 March 1985", "en-GB"),
+        ("14Mar1985", "en"),
+        ("1985-03-14", None),
+        ("1985-03-14T00:00:00", "en"),
+        ("1985/3/14", "en-US"),
+        ("19850314", "en"),
+        ("14 de marzo de 1985", "es"),
+        ("catorce de marzo de mil novecientos ochenta y cinco", "es"),
+        ("nací el 14 de marzo del 85", "es-MX"),
+        ("۱۴ مارس ۱۹۸۵", "fa"),
+        ("١٤/٠٣/١٩٨٥", "fr"),
+        ("۱۳۶۳/۱۲/۲۳", "fa"),
+        ("۶۳/۱۲/۲۳", "fa"),
+        ("۲۳ اسفند ۱۳۶۳", "fa"),
+        ("۲۳ اسفند ماه ۶۳", "fa"),
+        ("23 esfand 1363", "en"),
+        ("بیست و سوم اسفند هزار و سیصد و شصت و سه", "fa"),
+        (MARCH, "en"),
+    ],
+)
+def test_said_in_many_ways(said: str | date, locale: str | None) -> None:
+    assert dates.read(said, locale=locale, now=NOW) == MARCH
+
+
+@pytest.mark.parametrize(
+    ("said", "locale", "question"),
+    [
+        ("03/04/1985", "en", "day_or_month"),
+        ("03/04/85", None, "day_or_month"),
+        ("March 1985", "en", "full_date"),
+        ("14 March", "en", "full_date"),
+        ("1985", "en", "full_date"),
+        ("14/03", "fr", "full_date"),
+        ("mars", "fr", "full_date"),
+        ("۱۲/۱۱/۱۰", "fa", "full_date"),
+    ],
+)
+def test_what_is_missing_or_ambiguous_is_asked_for(said: str, locale: str | None, question: str) -> None:
+    assert dates.read(said, locale=locale, now=NOW) == Clarify(question=question)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("en-US", date(1985, 3, 4)), ("en-GB", date(1985, 4, 3)), ("fr", date(1985, 4, 3)), ("en_us", date(1985, 3, 4))],
+)
+def test_locale_declares_the_order(said: str, expected: date) -> None:
+    assert dates.read("03/04/1985", locale=said, now=NOW) == expected
+
+
+def test_two_digit_years_are_past() -> None:
+    assert dates.read("14 March 31", locale="en", now=NOW) == date(2031, 3, 14)
+    assert dates.read("14 July 31", locale="en", now=NOW) == date(1931, 7, 14)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("", "blank"),
+        ("...", "blank"),
+        ("tomorrow", "unreadable"),
+        ("now", "unreadable"),
+        ("monday", "unreadable"),
+        ("31/02/1985", "unreadable"),
+        ("29 feb 1985", "unreadable"),
+        ("99/99/9999", "unreadable"),
+        ("0/0/0000", "unreadable"),
+        ("30 اسفند 1400", "unreadable"),
+        ("14 march april 1985", "unreadable"),
+        ("1 2 3 4 5", "full_date"),
+        ("1" * 257, "too_long"),
+        ("14 mars 1985\x00", "unencodable"),
+    ],
+)
+def test_what_is_no_date_is_refused(said: str, reason: str) -> None:
+    try:
+        found = dates.read(said, locale="fr", now=NOW)
+    except Refused as refused:
+        assert refused.reason == reason  # noqa: PT017 - both ways of not answering are one table
+    else:
+        assert found == Clarify(question=reason)
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "day", "expected"),
+    [(1357, 11, 22, date(1979, 2, 11)), (1399, 12, 30, date(2021, 3, 20)), (1403, 12, 30, date(2025, 3, 20)),
+     (1404, 1, 1, date(2025, 3, 21)), (1408, 12, 30, date(2030, 3, 20)), (1300, 1, 1, date(1921, 3, 21))],
+)  # fmt: skip
+def test_persian_calendar(year: int, month: int, day: int, expected: date) -> None:
+    assert dates.read(f"{year}/{month}/{day}", locale="fa", now=NOW) == expected
+
+
+def test_swapped_day_and_month_are_near_and_only_they() -> None:
+    true, swapped, other = (dates.forms(d) for d in (date(1985, 3, 4), date(1985, 4, 3), date(1986, 3, 4)))
+    assert true.near
+    assert true.coarse.reveal() == swapped.coarse.reveal() != other.coarse.reveal()
+    assert true.fine.reveal() == "1985-03-04" != swapped.fine.reveal()
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [(date(2031, 6, 16), "future"), (date(9999, 12, 31), "future"), (date(1904, 6, 14), "too_old"), (date(1, 1, 1), "too_old")],
+)
+def test_ti_07_nobody_alive_was_born_then(day: date, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        dates.check_enrollable(day, now=NOW)
+    assert refused.value.reason == reason
+
+
+def test_the_oldest_and_the_youngest_are_enrolled() -> None:
+    dates.check_enrollable(date(1904, 6, 15), now=NOW)
+    dates.check_enrollable(date(2031, 6, 15), now=NOW)
+    dates.check_enrollable(date(1905, 3, 1), now=datetime(2032, 2, 29, tzinfo=UTC))

@@ -1,0 +1,77 @@
+"""The grading of tenure and its candidate months; phrases are in test_tenure_phrases.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from kyc_verify.answers import Refused, durations
+from kyc_verify.terms import Outcome
+
+NOW = datetime(2031, 6, 15, tzinfo=UTC)
+PRESENT = 2031 * 12 + 5
+
+
+@pytest.mark.parametrize(
+    ("true_ago", "said_ago", "outcome"),
+    [
+        (12, 18, Outcome.PASS),
+        (12, 19, Outcome.NEAR),
+        (12, 0, Outcome.NEAR),
+        (12, 25, Outcome.FAIL),
+        (0, 6, Outcome.PASS),
+        (0, 12, Outcome.NEAR),
+        (0, 13, Outcome.FAIL),
+        (100, 80, Outcome.PASS),
+        (100, 120, Outcome.PASS),
+        (100, 79, Outcome.NEAR),
+        (100, 140, Outcome.NEAR),
+        (100, 60, Outcome.NEAR),
+        (100, 59, Outcome.FAIL),
+        (100, 141, Outcome.FAIL),
+        (-3, 3, Outcome.PASS),
+    ],
+)
+def test_tolerance_grows_with_the_true_tenure(true_ago: int, said_ago: int, outcome: Outcome) -> None:
+    assert durations.grade(PRESENT - said_ago, PRESENT - true_ago, now=NOW) is outcome
+
+
+def test_candidates_end_with_the_present_month() -> None:
+    months = durations.candidates(NOW)
+    assert len(months) == len(set(months)) == durations.MONTHS
+    assert (months[0], months[-1]) == ("1903-07", "2031-06")
+    assert sorted(months) == list(months)
+
+
+def test_coarse_form_says_nothing_of_the_month() -> None:
+    one, other = durations.forms(date(2019, 3, 14)), durations.forms(date(1999, 12, 31))
+    assert one.coarse.reveal() == other.coarse.reveal()
+    assert (one.fine.reveal(), one.near) == ("2019-03", False)
+    assert one.fine.reveal() in durations.candidates(NOW)
+
+
+def test_ti_04_leap_day_and_every_day_after() -> None:
+    opened = durations.forms(date(2028, 2, 29)).fine.reveal()
+    last = 0
+    for days in range(8 * 366):
+        now = datetime(2028, 2, 29, tzinfo=UTC) + timedelta(days=days)
+        month = durations.read("2 years", locale="en", now=now)
+        assert isinstance(month, int)
+        assert month >= last
+        assert opened in durations.candidates(now)
+        last = month
+
+
+@pytest.mark.parametrize("year", [1970, 2038, 9999])
+def test_ti_07_extreme_present(year: int) -> None:
+    now = datetime(year, 12, 31, tzinfo=UTC)
+    assert durations.read("18 months", locale="en", now=now) == year * 12 + 11 - 18
+    assert durations.candidates(now)[-1] == f"{year}-12"
+
+
+@pytest.mark.parametrize(("said", "reason"), [("", "blank"), ("?!", "blank"), ("1" * 257, "too_long"), ("3 \ud800", "unencodable")])
+def test_refusals(said: str, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        durations.read(said, locale=None, now=NOW)
+    assert refused.value.reason == reason
