@@ -8,6 +8,7 @@ The claimant's failure is a value (an `Outcome`, a `Verdict`); misuse and outage
     │   ├── InvalidPolicy (ExceptionGroup)  all PolicyErrors of a policy at once
     │   └── MissingExtraError (ImportError)
     ├── UsageError                          called wrongly
+    │   ├── NoTruthValue (TypeError)        ``if step:``, where a verdict must be asked for by name
     │   ├── InvalidTransition               this step is not possible now
     │   ├── UnknownSession (LookupError)
     │   └── NotAllowed                      role missing, or not this session's agent
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidTransition",
     "KycVerifyError",
     "MissingExtraError",
+    "NoTruthValue",
     "NotAllowed",
     "NotVerified",
     "PolicyError",
@@ -104,7 +106,7 @@ class MissingExtraError(ConfigurationError, ImportError):
     code = "missing_extra"
 
     def __init__(self, extra: str, module: str) -> None:
-        super().__init__(f"{module} is not installed; run: pip install \"kyc-verify[{extra}]\"")
+        super().__init__(f'{module} is not installed; run: pip install "kyc-verify[{extra}]"')
         self.extra = extra
 
 
@@ -112,6 +114,12 @@ class UsageError(KycVerifyError):
     """The library was called wrongly; the message says what to call instead."""
 
     code = "usage"
+
+
+class NoTruthValue(UsageError, TypeError):  # noqa: N818 - the name of the domain
+    """A value that could be mistaken for a yes was tested for truth; ask for its verdict by name."""
+
+    code = "no_truth_value"
 
 
 class InvalidTransition(UsageError):  # noqa: N818 - the name of the domain

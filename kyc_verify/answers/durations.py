@@ -33,9 +33,9 @@ from kyc_verify.answers._periods import (
     YEAR_WORDS,
 )
 from kyc_verify.answers.forms import Clarify, Forms, Refused
-from kyc_verify.terms import MAX_ANSWER, Outcome
+from kyc_verify.terms import MAX_ANSWER, Outcome, Secret
 
-__all__ = ["MONTHS", "VERSION", "candidates", "forms", "grade", "read"]
+__all__ = ["MONTHS", "VERSION", "attempt", "candidates", "forms", "grade", "read"]
 
 VERSION: Final = 1
 """Version of these forms, stored with each credential."""
@@ -380,6 +380,22 @@ def _months_to(present: int) -> tuple[str, ...]:
 
 def _written(index: int) -> str:
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+@lru_cache(maxsize=4)
+def _secret_months_to(present: int) -> tuple[Secret, ...]:
+    return tuple([Secret(month) for month in _months_to(present)])
+
+
+def attempt(said_month: int, *, now: datetime) -> Forms:
+    """Return the forms of an answer: for each month the account may have been opened in, what the answer is worth.
+
+    All `MONTHS` candidates are always there, the present month last, whatever was said.
+    """
+    present = _index(now)
+    grades = tuple([grade(said_month, month, now=now) for month in range(present - MONTHS + 1, present + 1)])
+    graded = tuple(zip(_secret_months_to(present), grades, strict=True))
+    return Forms(coarse="tenure", fine=_written(said_month), graded=graded)
 
 
 def forms(opened: date) -> Forms:

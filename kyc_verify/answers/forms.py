@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, SupportsIndex
 
 from kyc_verify.errors import UsageError
-from kyc_verify.terms import Secret
+from kyc_verify.terms import Outcome, Secret
 
 __all__ = ["REFUSALS", "Clarify", "Forms", "Refused"]
 
@@ -40,12 +40,22 @@ class Forms:
         fine: What tells a full match from a near one.
         near: Whether equal coarse forms alone are worth `Outcome.NEAR` (True only for kinds whose coarse
             form depends on the answer).
+        graded: For an answer that fits many stored ones (a tenure): each of them as a fine form, and what it is worth.
     """
 
-    __slots__ = ("coarse", "fine", "near", "typo")
+    __slots__ = ("coarse", "fine", "graded", "near", "typo")
 
-    def __init__(self, *, coarse: str, fine: str, near: bool = False, typo: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        coarse: str,
+        fine: str,
+        near: bool = False,
+        typo: tuple[str, ...] = (),
+        graded: tuple[tuple[Secret, Outcome], ...] = (),
+    ) -> None:
         """Wrap the forms; `typo` is the one-deletion neighbourhood, only for ``tolerance="typo"``."""
+        self.graded = graded
         self.coarse = Secret(coarse)
         self.fine = Secret(fine)
         self.near = near

@@ -1,0 +1,254 @@
+"""The audit log: one record a step, in a keyed chain that shows edits, gaps and reordering.
+
+Theory of operation. A tenant has one chain. Record n is MACed over its own fields **as stored** and the MAC of record
+n - 1, so that nobody without the key can change, drop, insert or reorder a record inside the chain unseen. What a
+chain cannot show by itself is a missing tail: keep an `Anchor` (the newest sequence number and MAC) where the log's
+owner cannot write, and give it to `verify`; without one the report says that completeness is not proven.
+
+Subjects, calls, sessions and numbers appear only as keyed pseudonyms (`pseudonym`) under 32 random bytes of that
+subject. Erasing a subject destroys these bytes: the chain still verifies, and nothing links its records to anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["GENESIS", "Anchor", "AuditRecord", "ChainReport", "Event", "Head", "Seal", "pseudonym", "seal", "verify"]
+
+GENESIS: Final = b"\x00" * 32
+"""What the first record of a chain follows."""
+
+
+class Event(StrEnum):
+    """What a record is about; a closed set."""
+
+    OPENED = "opened"
+    ANSWERED = "answered"
+    CLARIFIED = "clarified"
+    DECLINED = "declined"
+    RESENT = "resent"
+    SENT = "sent"
+    TRANSFERRED = "transferred"
+    STEPPED_UP = "stepped_up"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    EXPLAINED = "explained"
+    REDEEMED = "redeemed"
+    ENROLLED = "enrolled"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    FLAGGED = "flagged"
+    RUNS_CLEARED = "runs_cleared"
+    ERASED = "erased"
+    PURGED = "purged"
+    POLICY_CHANGED = "policy_changed"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where a tenant's chain ends: the newest record's sequence number (0: none yet) and MAC."""
+
+    seq: int = 0
+    mac: bytes = field(default=GENESIS, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A head kept elsewhere, against which completeness is proven."""
+
+    tenant: str
+    seq: int
+    mac: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One record, as stored.
+
+    Attributes:
+        tenant: Whose chain.
+        seq: 1, 2, 3 ... without a gap.
+        at: When; aware, UTC, microseconds.
+        event: What happened.
+        agent: Who handled it, in clear: agents are accountable.
+        subject: Pseudonym of the subject; None where no subject is concerned.
+        call: Pseudonym of the call.
+        session: Pseudonym of the session.
+        action: What was asked for.
+        verdict: Where the session stands after this step.
+        policy: Fingerprint of the policy in force.
+        detail: Further closed facts (check, outcome, score in centibits, reason ...); strings and integers only.
+        key_id: Which chain key.
+        mac: Tag over all of this and the previous record's tag.
+    """
+
+    tenant: str
+    seq: int
+    at: datetime
+    event: Event
+    agent: str | None = None
+    subject: str | None = None
+    call: str | None = None
+    session: str | None = None
+    action: str | None = None
+    verdict: str | None = None
+    policy: str | None = None
+    detail: Mapping[str, str | int] = field(default_factory=dict)
+    key_id: str
+    mac: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", MappingProxyType(dict(sorted(self.detail.items()))))
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for an export: JSON escapes what could end a line or drive a terminal."""
+        return {
+            "tenant": self.tenant,
+            "seq": self.seq,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "event": self.event.value,
+            "agent": self.agent,
+            "subject": self.subject,
+            "call": self.call,
+            "session": self.session,
+            "action": self.action,
+            "verdict": self.verdict,
+            "policy": self.policy,
+            "detail": dict(self.detail),
+            "key_id": self.key_id,
+            "mac": self.mac.hex(),
+        }
+
+
+Seal = Callable[[Head], AuditRecord]
+"""Pure and callable again: given the chain's head, the record that follows it. A store calls it with the head locked."""
+
+
+def pseudonym(key: bytes, label: str, value: str) -> str:
+    """Name `value` under a subject's own key: stable while the key lives, meaningless after it is destroyed."""
+    return hmac.digest(key, f"{len(label)}:{label}{value}".encode(), "sha256")[:16].hex()
+
+
+def _mac(key: bytes, record: AuditRecord, previous: bytes) -> bytes:
+    plain = record.as_dict()
+    del plain["mac"]
+    body = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hmac.digest(key, len(previous).to_bytes(4, "big") + previous + body, hashlib.sha256)
+
+
+def seal(record: AuditRecord, head: Head, *, key: bytes) -> AuditRecord:
+    """Put a record at the end of the chain.
+
+    Args:
+        record: The record; its ``seq`` and ``mac`` are replaced.
+        head: Where the chain ends.
+        key: The chain key that ``record.key_id`` names.
+    """
+    placed = _replace(record, seq=head.seq + 1, mac=b"")
+    return _replace(placed, seq=placed.seq, mac=_mac(key, placed, head.mac))
+
+
+def _replace(record: AuditRecord, *, seq: int, mac: bytes) -> AuditRecord:
+    return AuditRecord(
+        tenant=record.tenant,
+        seq=seq,
+        at=record.at,
+        event=record.event,
+        agent=record.agent,
+        subject=record.subject,
+        call=record.call,
+        session=record.session,
+        action=record.action,
+        verdict=record.verdict,
+        policy=record.policy,
+        detail=record.detail,
+        key_id=record.key_id,
+        mac=mac,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainReport:
+    """What a check of a chain found.
+
+    Attributes:
+        intact: No fault among the records seen.
+        complete: The chain reaches the anchor; False without one, whatever the records say.
+        records: How many were seen.
+        faults: One plain sentence for each fault, with the sequence number.
+        anchor: What to keep elsewhere now; None for a faulty or empty chain.
+    """
+
+    intact: bool
+    complete: bool
+    records: int
+    faults: tuple[str, ...]
+    anchor: Anchor | None
+
+
+def verify(
+    records: Iterable[AuditRecord],
+    *,
+    tenant: str,
+    keys: Mapping[str, bytes],
+    anchor: Anchor | None = None,
+    start: Head | None = None,
+) -> ChainReport:
+    """Check a chain from its beginning, or from a trusted head.
+
+    Args:
+        records: In the order of the store; streamed, so a chain may be longer than memory.
+        tenant: Whose chain it is.
+        keys: Chain keys by id.
+        anchor: A head kept elsewhere; without it nothing proves that no newest record is missing.
+        start: A trusted head that the first record follows, for a chain whose beginning was purged.
+    """
+    head = start or Head()
+    faults: list[str] = []
+    seen = 0
+    reached = anchor is not None and hmac.compare_digest(head.mac, anchor.mac) and head.seq == anchor.seq
+    for record in records:
+        seen += 1
+        faults += _faults(record, head, tenant, keys)
+        if anchor is not None and record.seq == anchor.seq:
+            if hmac.compare_digest(record.mac, anchor.mac):
+                reached = True
+            else:
+                faults.append(f"record {record.seq} is not the anchored one: the chain was rewritten")
+        head = Head(seq=record.seq, mac=record.mac)
+    if anchor is not None and not reached and head.seq < anchor.seq:
+        faults.append(f"the chain ends at record {head.seq}, before the anchored record {anchor.seq}")
+    elif anchor is None:
+        faults_note = "completeness is not proven: no anchor was given"
+        return _report(seen, head, tenant, faults, complete=False, note=faults_note)
+    return _report(seen, head, tenant, faults, complete=reached and not faults, note=None)
+
+
+def _faults(record: AuditRecord, head: Head, tenant: str, keys: Mapping[str, bytes]) -> list[str]:
+    found: list[str] = []
+    if record.tenant != tenant:
+        found.append(f"record {record.seq} is of another tenant")
+    if record.seq != head.seq + 1:
+        found.append(f"record {record.seq} follows record {head.seq}: missing, repeated or out of order")
+    key = keys.get(record.key_id)
+    if key is None:
+        found.append(f"record {record.seq} names a key that is not in the keyring")
+    elif not hmac.compare_digest(record.mac, _mac(key, record, head.mac)):
+        found.append(f"record {record.seq} was changed, or does not follow the record before it")
+    return found
+
+
+def _report(seen: int, head: Head, tenant: str, faults: list[str], *, complete: bool, note: str | None) -> ChainReport:
+    anchor = Anchor(tenant=tenant, seq=head.seq, mac=head.mac) if seen and not faults else None
+    intact = not faults
+    return ChainReport(intact=intact, complete=complete, records=seen, faults=(*faults, *([note] if note else [])), anchor=anchor)

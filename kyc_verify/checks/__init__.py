@@ -1,0 +1,29 @@
+"""The layers of a policy, one kind a file, and the two bases for your own."""
+
+from kyc_verify.checks.account_tenure import AccountTenure
+from kyc_verify.checks.app_confirmation import AppConfirmation
+from kyc_verify.checks.base import AnswerCheck, AskedCheck, Check, Signal, SignalCheck
+from kyc_verify.checks.callback import Callback
+from kyc_verify.checks.caller_number import CallerNumber
+from kyc_verify.checks.date_of_birth import DateOfBirth
+from kyc_verify.checks.one_time_code import OneTimeCode
+from kyc_verify.checks.pin import Pin
+from kyc_verify.checks.secret_answer import SecretAnswer
+from kyc_verify.checks.sim_swap import SimSwap
+
+__all__ = [
+    "AccountTenure",
+    "AnswerCheck",
+    "AppConfirmation",
+    "AskedCheck",
+    "Callback",
+    "CallerNumber",
+    "Check",
+    "DateOfBirth",
+    "OneTimeCode",
+    "Pin",
+    "SecretAnswer",
+    "Signal",
+    "SignalCheck",
+    "SimSwap",
+]

@@ -1,0 +1,205 @@
+"""What an action demands of a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Literal
+
+from kyc_verify.call import Stake, exact_amount, exact_currency, exact_id
+from kyc_verify.errors import ConfigurationError, UsageError
+from kyc_verify.threats import threshold, threshold_bits
+
+__all__ = ["LOW_RISK", "Requirement", "Tier"]
+
+LOW_RISK: Final = 200
+"""Centibits up to which a requirement is one of low risk."""
+
+_MOST_FACTORS: Final = 3
+_MOST_COUNT: Final = 1_000_000
+
+Faults = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What must hold before an action may be done.
+
+    Attributes:
+        bits: Evidence against the best-placed attacker class; at most 1 in 2^bits of any class gets through.
+        risk: The same as a share (``"1/8"``); one of the two, not both. Plain points claim no bound and refuse it.
+        checks: Those that may be asked for it; None: all of the policy. What is not among them does not count.
+        factors: How many distinct factors must pass; CONTEXT is none, and one asset counts once.
+        all_of: Checks that must all PASS.
+        any_of: Checks of which one must PASS.
+        max_age: Older evidence loses its positive weight; None: it lasts as long as the session.
+        stakes: What sums ask; an amount over every tier, or in another currency, asks this requirement itself.
+        accept: ``"first"``: met at the first crossing. ``"lossless"``: met only when nothing that could still be
+            asked could undo it; for sensitive actions.
+        knowledge_only: Says that more than 2 bits may rest on knowledge alone.
+        role: Role the agent must have.
+        purpose: What a message says the code is for, by language; empty: the action's name.
+        exempt: Nothing is asked; use `none`.
+    """
+
+    bits: int | str | float | Decimal | None = None
+    risk: str | float | Decimal | Fraction | None = None
+    checks: tuple[str, ...] | None = None
+    factors: int = 0
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    max_age: timedelta | None = None
+    stakes: tuple[Tier, ...] = ()
+    accept: Literal["first", "lossless"] = "first"
+    knowledge_only: bool = False
+    role: str | None = None
+    purpose: Mapping[str, str] = field(default_factory=dict)
+    exempt: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("checks", "all_of", "any_of", "stakes"):
+            value = getattr(self, name)
+            if isinstance(value, list | set | frozenset):
+                object.__setattr__(self, name, tuple(sorted(value) if isinstance(value, set | frozenset) else value))
+        if isinstance(self.purpose, Mapping):
+            object.__setattr__(self, "purpose", MappingProxyType(dict(sorted(self.purpose.items()))))
+
+    def __hash__(self) -> int:
+        return hash((str(self.bits), str(self.risk), self.checks, self.factors, self.all_of, self.any_of, self.accept))
+
+    @classmethod
+    def none(cls) -> Requirement:
+        """Ask nothing: the verdict is EXEMPT, which says nothing of who is calling."""
+        return cls(exempt=True)
+
+    @property
+    def threshold(self) -> int:
+        """Centibits needed on the first run.
+
+        Raises:
+            ConfigurationError: `bits` or `risk` is not a number that makes sense; a policy has refused it already.
+        """
+        if self.risk is not None:
+            return threshold(self.risk)
+        return threshold_bits(0 if self.bits is None else self.bits)
+
+    def for_stake(self, stake: Stake | None) -> tuple[Requirement, Tier | None]:
+        """Return the requirement for a sum and the tier it falls into, if any: the smallest that covers it."""
+        if stake is None:
+            return self, None
+        fitting = [t for t in self.stakes if t.currency == stake.currency and stake.amount <= t.up_to]
+        tier = min(fitting, key=lambda t: t.up_to, default=None)
+        return (self, None) if tier is None else (tier.requirement, tier)
+
+    def faults(self, path: str, *, nested: bool = False) -> Faults:
+        """Yield the path and the message of each fault that needs no other part of the policy."""
+        yield from self._kinds(path)
+        if type(self.exempt) is bool and self.exempt:
+            if self != Requirement(exempt=True, role=self.role, stakes=self.stakes, purpose=self.purpose):
+                yield path, "an exempt requirement asks nothing: leave everything else out"
+            if not nested and self.stakes:
+                yield f"{path}.stakes", "an exempt action needs no tiers"
+            return
+        if self.bits is not None and self.risk is not None:
+            yield path, "give bits or risk, not both"
+        elif self.bits is None and self.risk is None and not (self.factors or self.all_of or self.any_of):
+            yield path, "asks for nothing; use Requirement.none() to say so"
+        yield from self._numbers(path)
+        if nested and self.stakes:
+            yield f"{path}.stakes", "a tier has no tiers of its own"
+
+    def _kinds(self, path: str) -> Faults:
+        yield from self._names(path)
+        for name in ("knowledge_only", "exempt"):
+            if type(getattr(self, name)) is not bool:
+                yield f"{path}.{name}", "must be True or False"
+        if self.accept not in ("first", "lossless"):
+            yield f"{path}.accept", 'must be "first" or "lossless"'
+        if self.role is not None:
+            try:
+                exact_id(self.role, "role")
+            except UsageError as fault:
+                yield f"{path}.role", str(fault)
+        texts = self.purpose
+        if not isinstance(texts, Mapping) or not all(type(k) is str and type(v) is str and v for k, v in texts.items()):
+            yield f"{path}.purpose", "must map languages to texts"
+        if not isinstance(self.stakes, tuple) or not all(isinstance(tier, Tier) for tier in self.stakes):
+            yield f"{path}.stakes", "must be a list of Tier values"
+
+    def _names(self, path: str) -> Faults:
+        for name in ("checks", "all_of", "any_of"):
+            value = getattr(self, name)
+            if value is None and name == "checks":
+                continue
+            if not isinstance(value, tuple) or not all(type(each) is str for each in value):
+                yield f"{path}.{name}", "must be a list of check ids"
+            elif len(set(value)) < len(value):
+                yield f"{path}.{name}", "names a check twice"
+        if isinstance(self.checks, tuple) and not self.checks:
+            yield f"{path}.checks", "is empty; leave it out for all checks"
+
+    def _numbers(self, path: str) -> Faults:
+        try:
+            named = self.factors or self.all_of or self.any_of
+            if self.bits is not None and threshold_bits(self.bits) == 0 and not named:
+                yield f"{path}.bits", "0 bits ask for nothing; use Requirement.none() to say so"
+        except ConfigurationError as fault:
+            yield f"{path}.bits", str(fault)
+        try:
+            if self.risk is not None:
+                threshold(self.risk)
+        except ConfigurationError as fault:
+            yield f"{path}.risk", str(fault)
+        if type(self.factors) is not int or not 0 <= self.factors <= _MOST_FACTORS:
+            yield f"{path}.factors", f"must be a whole number from 0 to {_MOST_FACTORS}"
+        if self.max_age is not None and not (isinstance(self.max_age, timedelta) and self.max_age > timedelta(0)):
+            yield f"{path}.max_age", "must be a timedelta of more than 0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """What sums up to an amount ask.
+
+    Attributes:
+        up_to: The largest amount, included.
+        currency: Three capital letters.
+        requirement: What such a sum asks; `Requirement.none` for nothing.
+        ceiling: All sums of this tier together, since the last time the customer was VERIFIED; None: no ceiling.
+        count: How many of them; None: any number. PSD2 RTS articles 11 and 16 limit one of the two.
+    """
+
+    up_to: Decimal
+    currency: str
+    requirement: Requirement
+    ceiling: Decimal | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("up_to", "ceiling"):
+            value = getattr(self, name)
+            if value is not None:
+                try:
+                    object.__setattr__(self, name, exact_amount(value, f"Tier.{name}"))
+                except UsageError as fault:
+                    raise ConfigurationError(str(fault)) from None
+
+    def faults(self, path: str) -> Faults:
+        """Yield the path and the message of each fault."""
+        try:
+            exact_currency(self.currency, "currency")
+        except UsageError as fault:
+            yield f"{path}.currency", str(fault)
+        if not isinstance(self.up_to, Decimal):
+            yield f"{path}.up_to", "must be an amount"
+        if self.count is not None and (type(self.count) is not int or not 1 <= self.count <= _MOST_COUNT):
+            yield f"{path}.count", f"must be a whole number from 1 to {_MOST_COUNT}"
+        if isinstance(self.requirement, Requirement):
+            yield from self.requirement.faults(f"{path}.requirement", nested=True)
+            if self.requirement.exempt is True and self.ceiling is None and self.count is None:
+                yield path, "a tier that asks nothing needs a ceiling or a count"
+        else:
+            yield f"{path}.requirement", "must be a Requirement"
