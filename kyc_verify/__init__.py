@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from kyc_verify import checks, stores
+    from kyc_verify import analysis, checks, floors, profiles, stores
     from kyc_verify.answers import Clarify, Forms
     from kyc_verify.audit import Anchor, AuditRecord
     from kyc_verify.budgets import Budget, Budgets, Lifetimes
@@ -86,7 +86,7 @@ _HOME: Final = {
     "verifier": ("AsyncVerifier", "Verifier"),
 }  # fmt: skip
 _WHERE: Final = {name: home for home, names in _HOME.items() for name in names}
-_ROOMS: Final = ("checks", "stores")
+_ROOMS: Final = ("analysis", "checks", "floors", "profiles", "stores")
 
 __all__ = [
     "Anchor",
@@ -157,7 +157,10 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Verifier",
+    "analysis",
     "checks",
+    "floors",
+    "profiles",
     "stores",
 ]
 

@@ -11,20 +11,23 @@ subject. Erasing a subject destroys these bytes: the chain still verifies, and n
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from kyc_verify.errors import UsageError
+
 __all__ = ["GENESIS", "Anchor", "AuditRecord", "ChainReport", "Event", "Head", "Seal", "pseudonym", "seal", "verify"]
 
 GENESIS: Final = b"\x00" * 32
 """What the first record of a chain follows."""
+
+_MOST_FAULTS: Final = 100
 
 
 class Event(StrEnum):
@@ -70,6 +73,11 @@ class Anchor:
     seq: int
     mac: bytes = field(repr=False)
 
+    @property
+    def head(self) -> Head:
+        """Where a check that trusts this anchor may start."""
+        return Head(seq=self.seq, mac=self.mac)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
@@ -111,7 +119,7 @@ class AuditRecord:
         object.__setattr__(self, "detail", MappingProxyType(dict(sorted(self.detail.items()))))
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values for an export: JSON escapes what could end a line or drive a terminal."""
+        """Plain values, for a report."""
         return {
             "tenant": self.tenant,
             "seq": self.seq,
@@ -129,9 +137,33 @@ class AuditRecord:
             "mac": self.mac.hex(),
         }
 
+    def to_json(self) -> str:
+        """Write the record as one line of ASCII: what could end a line or drive a terminal is escaped."""
+        return _line(self.as_dict())
+
+    @classmethod
+    def from_json(cls, line: str) -> AuditRecord:
+        """Read what `to_json` wrote.
+
+        Raises:
+            UsageError: it is not a record.
+        """
+        try:
+            plain = json.loads(line)
+            read = {
+                "seq": int(plain["seq"]),
+                "at": datetime.fromisoformat(plain["at"]),
+                "event": Event(plain["event"]),
+                "mac": bytes.fromhex(plain["mac"]),
+            }
+            return cls(**(plain | read))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            msg = "this is not a record of the audit log, or it was changed"
+            raise UsageError(msg) from None
+
 
 Seal = Callable[[Head], AuditRecord]
-"""Pure and callable again: given the chain's head, the record that follows it. A store calls it with the head locked."""
+"""Given the chain's head, the record that follows it; pure, so that it may be called again. A store locks the head."""
 
 
 def pseudonym(key: bytes, label: str, value: str) -> str:
@@ -139,11 +171,13 @@ def pseudonym(key: bytes, label: str, value: str) -> str:
     return hmac.digest(key, f"{len(label)}:{label}{value}".encode(), "sha256")[:16].hex()
 
 
-def _mac(key: bytes, record: AuditRecord, previous: bytes) -> bytes:
-    plain = record.as_dict()
-    del plain["mac"]
-    body = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-    return hmac.digest(key, len(previous).to_bytes(4, "big") + previous + body, hashlib.sha256)
+def _line(plain: Mapping[str, object]) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _mac(key: bytes, plain: Mapping[str, object], previous: bytes) -> bytes:
+    body = _line({name: value for name, value in plain.items() if name != "mac"}).encode()
+    return hmac.digest(key, len(previous).to_bytes(4, "big") + previous + body, "sha256")
 
 
 def seal(record: AuditRecord, head: Head, *, key: bytes) -> AuditRecord:
@@ -154,27 +188,8 @@ def seal(record: AuditRecord, head: Head, *, key: bytes) -> AuditRecord:
         head: Where the chain ends.
         key: The chain key that ``record.key_id`` names.
     """
-    placed = _replace(record, seq=head.seq + 1, mac=b"")
-    return _replace(placed, seq=placed.seq, mac=_mac(key, placed, head.mac))
-
-
-def _replace(record: AuditRecord, *, seq: int, mac: bytes) -> AuditRecord:
-    return AuditRecord(
-        tenant=record.tenant,
-        seq=seq,
-        at=record.at,
-        event=record.event,
-        agent=record.agent,
-        subject=record.subject,
-        call=record.call,
-        session=record.session,
-        action=record.action,
-        verdict=record.verdict,
-        policy=record.policy,
-        detail=record.detail,
-        key_id=record.key_id,
-        mac=mac,
-    )
+    seq = head.seq + 1
+    return replace(record, seq=seq, mac=_mac(key, record.as_dict() | {"seq": seq}, head.mac))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +198,10 @@ class ChainReport:
 
     Attributes:
         intact: No fault among the records seen.
-        complete: The chain reaches the anchor; False without one, whatever the records say.
+        complete: The chain is intact and reaches the anchor; False without one, whatever the records say.
         records: How many were seen.
-        faults: One plain sentence for each fault, with the sequence number.
+        faults: One plain sentence for each fault, with the sequence number; the first hundred.
+        note: Why an intact chain is not proven complete; None when it is, or when there are faults.
         anchor: What to keep elsewhere now; None for a faulty or empty chain.
     """
 
@@ -193,6 +209,7 @@ class ChainReport:
     complete: bool
     records: int
     faults: tuple[str, ...]
+    note: str | None
     anchor: Anchor | None
 
 
@@ -211,27 +228,61 @@ def verify(
         tenant: Whose chain it is.
         keys: Chain keys by id.
         anchor: A head kept elsewhere; without it nothing proves that no newest record is missing.
-        start: A trusted head that the first record follows, for a chain whose beginning was purged.
+        start: A trusted head that the first record follows, for a chain whose beginning was archived.
+
+    Raises:
+        UsageError: the anchor is another tenant's.
     """
-    head = start or Head()
-    faults: list[str] = []
-    seen = 0
-    reached = anchor is not None and hmac.compare_digest(head.mac, anchor.mac) and head.seq == anchor.seq
+    if anchor is not None and anchor.tenant != tenant:
+        msg = "the anchor is another tenant's; give the one that was kept of this chain"
+        raise UsageError(msg)
+    head, seen = start or Head(), 0
+    faults = _Faults()
+    reached = faults.against(anchor, head)
     for record in records:
         seen += 1
-        faults += _faults(record, head, tenant, keys)
-        if anchor is not None and record.seq == anchor.seq:
-            if hmac.compare_digest(record.mac, anchor.mac):
-                reached = True
-            else:
-                faults.append(f"record {record.seq} is not the anchored one: the chain was rewritten")
+        faults.add(*_faults(record, head, tenant, keys))
         head = Head(seq=record.seq, mac=record.mac)
-    if anchor is not None and not reached and head.seq < anchor.seq:
-        faults.append(f"the chain ends at record {head.seq}, before the anchored record {anchor.seq}")
-    elif anchor is None:
-        faults_note = "completeness is not proven: no anchor was given"
-        return _report(seen, head, tenant, faults, complete=False, note=faults_note)
-    return _report(seen, head, tenant, faults, complete=reached and not faults, note=None)
+        reached = faults.against(anchor, head) or reached
+    if anchor is not None and head.seq < anchor.seq:
+        faults.add(f"the chain ends at record {head.seq}, before the anchored record {anchor.seq}")
+    intact, note = not faults.count, None
+    if intact and not reached:
+        why = "no anchor was given" if anchor is None else "the anchored record is older than the trusted head"
+        note = f"completeness is not proven: {why}"
+    return ChainReport(
+        intact=intact,
+        complete=intact and reached,
+        records=seen,
+        faults=faults.told(),
+        note=note,
+        anchor=Anchor(tenant=tenant, seq=head.seq, mac=head.mac) if seen and intact else None,
+    )
+
+
+class _Faults:
+    """The first hundred faults, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: list[str] = []
+
+    def add(self, *faults: str) -> None:
+        self.count += len(faults)
+        self._kept += faults[: _MOST_FAULTS - len(self._kept)]
+
+    def against(self, anchor: Anchor | None, head: Head) -> bool:
+        """Whether a head is the anchored one; one that only bears its number is a fault."""
+        if anchor is None or anchor.seq != head.seq:
+            return False
+        same = hmac.compare_digest(anchor.mac, head.mac)
+        if not same:
+            self.add(f"record {head.seq} is not the anchored one: the chain was rewritten")
+        return same
+
+    def told(self) -> tuple[str, ...]:
+        more = self.count - len(self._kept)
+        return (*self._kept, *([f"and {more} more faults"] if more else []))
 
 
 def _faults(record: AuditRecord, head: Head, tenant: str, keys: Mapping[str, bytes]) -> list[str]:
@@ -243,12 +294,6 @@ def _faults(record: AuditRecord, head: Head, tenant: str, keys: Mapping[str, byt
     key = keys.get(record.key_id)
     if key is None:
         found.append(f"record {record.seq} names a key that is not in the keyring")
-    elif not hmac.compare_digest(record.mac, _mac(key, record, head.mac)):
+    elif not hmac.compare_digest(record.mac, _mac(key, record.as_dict(), head.mac)):
         found.append(f"record {record.seq} was changed, or does not follow the record before it")
     return found
-
-
-def _report(seen: int, head: Head, tenant: str, faults: list[str], *, complete: bool, note: str | None) -> ChainReport:
-    anchor = Anchor(tenant=tenant, seq=head.seq, mac=head.mac) if seen and not faults else None
-    intact = not faults
-    return ChainReport(intact=intact, complete=complete, records=seen, faults=(*faults, *([note] if note else [])), anchor=anchor)

@@ -11,11 +11,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Final
 
 from kyc_verify.errors import UsageError
+from kyc_verify.terms import Channel
 
 __all__ = ["MAX_ID", "Call", "Contact", "Customer", "Stake", "aware", "exact_id"]
 
@@ -25,7 +26,11 @@ MAX_ID: Final = 200
 _MAX_AMOUNT: Final = Decimal(10) ** 15
 _CURRENCY_CODE: Final = re.compile(r"[A-Z]{3}\Z")
 _CALLED: Final = frozenset(("sms", "voice"))
+_CHANNELS: Final = frozenset(channel.value for channel in Channel)
 _PLACES: Final = 6
+_SMALLEST: Final = Decimal("0.000001")
+# Wide enough for every amount that is looked at, so that nothing is ever rounded; the host's own context is not used.
+_EXACT: Final = Context(prec=2 * MAX_ID)
 
 
 def exact_id(value: object, what: str) -> str:
@@ -123,8 +128,13 @@ class Contact:
         for name in ("since", "changed_at"):
             if getattr(self, name) is not None:
                 aware(getattr(self, name), f"Contact.{name}")
-        mail = "@" in self.number and self.channels == _CALLED
-        object.__setattr__(self, "channels", frozenset(("email",)) if mail else frozenset(self.channels))
+        given: object = self.channels
+        channels = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
+        if not all(isinstance(channel, str) and channel in _CHANNELS for channel in channels):
+            msg = f"Contact.channels must be a set of {', '.join(sorted(_CHANNELS))}"
+            raise UsageError(msg)
+        mail = "@" in self.number and set(channels) == _CALLED
+        object.__setattr__(self, "channels", frozenset(("email",) if mail else channels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +154,15 @@ class Customer:
     facts: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if type(self.active) is not bool:
-            msg = "Customer.active must be a bool"
+        if type(self.active) is not bool or type(self.language) not in (str, type(None)):
+            msg = "Customer.active must be a bool, and Customer.language a str or None"
             raise UsageError(msg)
-        contacts = tuple(self.contacts)
+        contacts = tuple(self.contacts) if isinstance(self.contacts, Iterable) else (None,)
         if not all(isinstance(contact, Contact) for contact in contacts):
             msg = "Customer.contacts must hold Contact values"
+            raise UsageError(msg)
+        if not isinstance(self.facts, Mapping):
+            msg = "Customer.facts must map check ids to facts"
             raise UsageError(msg)
         object.__setattr__(self, "contacts", contacts)
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
@@ -190,17 +203,17 @@ def exact_amount(value: object, what: str) -> Decimal:
         msg = f"{what} must be an int, a Decimal or a str such as '12.50', not a float"
         raise UsageError(msg)
     try:
-        amount = Decimal(str(value)) if len(str(value)) <= MAX_ID else Decimal("NaN")
-    except InvalidOperation:
+        text = str(value)  # a ValueError for an int of thousands of digits
+        amount = Decimal(text if len(text) <= MAX_ID else "NaN")
+    except (InvalidOperation, ValueError):
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 < amount <= _MAX_AMOUNT:
         msg = f"{what} must be more than 0 and at most {_MAX_AMOUNT}"
         raise UsageError(msg)
-    exponent = amount.normalize().as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_PLACES:
+    if amount.adjusted() < -_PLACES or amount != amount.quantize(_SMALLEST, context=_EXACT):
         msg = f"{what} has more than {_PLACES} decimal places"
         raise UsageError(msg)
-    return amount.normalize()
+    return amount.normalize(_EXACT)
 
 
 def exact_currency(value: object, what: str) -> str:

@@ -208,7 +208,7 @@ class Decision:
     Attributes:
         action: What was asked for.
         verdict: VERIFIED, EXEMPT, or PENDING when the requirement is not met (yet).
-        score: Centibits against each class, and the weakest of them.
+        centibits: What the evidence amounts to against the best-placed class.
         required: Centibits that were needed, the runs before this one paid for.
         run: Which counted run on the subject this is.
         missing: Stable words for what is missing: ``score``, ``factors``, ``all_of:pin``, ``any_of`` ...
@@ -217,12 +217,12 @@ class Decision:
         methods: RFC 8176 values of what was shown.
         claims_bound: Whether the threat model claims a risk bound; plain points do not.
         fingerprint: Of the policy.
-        table_of: What the outcomes weigh, for `waterfall`.
+        table_of: What the outcomes weigh, for `score` and `waterfall`, which are worked out when they are asked for.
     """
 
     action: str
     verdict: Verdict
-    score: Score
+    centibits: int
     required: int
     run: int
     missing: tuple[str, ...]
@@ -236,10 +236,18 @@ class Decision:
     def __bool__(self) -> bool:  # noqa: PLE0304 - it raises
         _no_truth("Decision")
 
+    def _outcomes(self) -> dict[str, Outcome]:
+        return {item.check: item.outcome for item in self.evidence}
+
+    @property
+    def score(self) -> Score:
+        """Centibits against each class, and the weakest of them."""
+        return self.table_of.score(self._outcomes(), stale=self.stale)
+
     @property
     def waterfall(self) -> tuple[Waterfall, ...]:
         """Which check added how much against whom."""
-        rows = self.table_of.waterfall({item.check: item.outcome for item in self.evidence}, stale=self.stale)
+        rows = self.table_of.waterfall(self._outcomes(), stale=self.stale)
         return tuple(
             Waterfall(check=item.check, outcome=item.outcome, weights=rows[item.check], stale=item.check in self.stale)
             for item in self.evidence
@@ -248,18 +256,21 @@ class Decision:
     @property
     def bound(self) -> float | None:
         """2^-S: of any class of the table, at most this share gets this far; None where no bound is claimed."""
-        return 2.0 ** (-self.score.centibits / 100) if self.claims_bound and self.score.centibits > 0 else None
+        return 2.0 ** (-self.centibits / 100) if self.claims_bound and self.centibits > 0 else None
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why, in plain English, for the auditor; never an answer, a code or a number."""
-        score, needed = self.score.centibits / 100, self.required / 100
-        lines = [f"{score:.2f} bits of {needed:.2f} needed; weakest against {self.score.weakest}"]
+        if self.verdict is Verdict.EXEMPT:
+            return ("nothing is asked for this action, and nothing is said of who is calling",)
+        score, needed = self.centibits / 100, self.required / 100
+        unit, weakest = ("bits", f"; weakest against {self.score.weakest}") if self.claims_bound else ("points", "")
+        lines = [f"{score:.2f} {unit} of {needed:.2f} needed{weakest}"]
         for word in self.missing:
             kind, _, names = word.partition(":")
             lines.append(
                 {
-                    "score": f"{needed - score:.2f} bits are missing",
+                    "score": f"{needed - score:.2f} {unit} are missing",
                     "factors": f"too few distinct factors: {names}",
                     "all_of": f"{names} must pass",
                     "any_of": f"one of {names} must pass",
@@ -269,27 +280,26 @@ class Decision:
 
     def table(self) -> str:
         """The waterfall as plain text: a row a check, a column a class, in bits."""
-        classes = list(self.score.per_class)
-        width = max([len("required"), *(len(row.check) + 2 + len(row.outcome.value) for row in self.waterfall)])
-        head = " ".join([" " * width, *(f"{name:>{max(6, len(name))}}" for name in classes)])
-        lines = [head]
-        for row in self.waterfall:
+        score, rows = self.score, self.waterfall
+        width = max([len("required"), *(len(row.check) + 2 + len(row.outcome.value) for row in rows)])
+        lines = [" ".join([" " * width, *(f"{name:>{max(6, len(name))}}" for name in score.per_class)])]
+        for row in rows:
             label = f"{row.check}: {row.outcome.value}"
-            cells = (f"{row.weights[name] / 100:>{max(6, len(name))}.2f}" for name in classes)
-            lines.append(" ".join([f"{label:<{width}}", *cells]) + (" (too old)" if row.stale else ""))
-        total = (f"{self.score.per_class[name] / 100:>{max(6, len(name))}.2f}" for name in classes)
-        lines.append(" ".join([f"{'total':<{width}}", *total]))
-        lines.append(f"{'required':<{width}} {self.required / 100:.2f} bits, weakest against {self.score.weakest}")
+            lines.append(_line(label, width, row.weights) + (" (too old)" if row.stale else ""))
+        lines.append(_line("total", width, score.per_class))
+        weakest = f" bits, weakest against {score.weakest}" if self.claims_bound else " points"
+        lines.append(f"{'required':<{width}} {self.required / 100:.2f}{weakest}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for a report."""
+        score = self.score
         return {
             "action": self.action,
             "verdict": self.verdict.value,
-            "score": self.score.centibits,
-            "per_class": dict(self.score.per_class),
-            "weakest": self.score.weakest,
+            "score": score.centibits,
+            "per_class": dict(score.per_class),
+            "weakest": score.weakest,
             "required": self.required,
             "run": self.run,
             "missing": list(self.missing),
@@ -301,3 +311,7 @@ class Decision:
             "reasons": list(self.reasons),
             "fingerprint": self.fingerprint,
         }
+
+
+def _line(label: str, width: int, cells: Mapping[str, int]) -> str:
+    return " ".join([f"{label:<{width}}", *(f"{cell / 100:>{max(6, len(name))}.2f}" for name, cell in cells.items())])

@@ -83,7 +83,9 @@ class Enroller(_Enrolling):
             UsageError: an id is not exact, or the facts are no mapping.
             BackendError: the store failed.
         """
-        run_sync(enrolling.enroll(self._ctx, subject, facts, by=by, call=call))
+        hidden = enrolling.Facts(facts)
+        del facts  # a traceback of what follows must not show them
+        run_sync(enrolling.enroll(self._ctx, subject, hidden, by=by, call=call))
 
     def lock(self, subject: str, *, by: str, reason: str) -> None:
         """Hold a customer: nothing verifies until `unlock`, open grants are void, and callers see no difference."""
@@ -132,7 +134,9 @@ class AsyncEnroller(_Enrolling):
         self, subject: str, facts: Mapping[str, object], *, by: str, call: Call | str | None = None
     ) -> None:
         """See `Enroller.enroll`."""
-        await enrolling.enroll(self._ctx, subject, facts, by=by, call=call)
+        hidden = enrolling.Facts(facts)
+        del facts  # a traceback of what follows must not show them
+        await enrolling.enroll(self._ctx, subject, hidden, by=by, call=call)
 
     async def lock(self, subject: str, *, by: str, reason: str) -> None:
         """See `Enroller.lock`."""

@@ -29,6 +29,9 @@ class Evidence:
     bound: str | None = None
 
     def __post_init__(self) -> None:
+        if type(self.check) is not str or type(self.bound) not in (str, type(None)):
+            msg = "Evidence.check must be a check's id, and Evidence.bound a text or None"
+            raise UsageError(msg)
         if not isinstance(self.outcome, Outcome):
             msg = "Evidence.outcome must be an Outcome"
             raise UsageError(msg)

@@ -68,7 +68,7 @@ class Method(StrEnum):
     OTP = "otp"
     PIN = "pin"
     POP = "pop"
-    PWD = "pwd"
+    PWD = "pwd"  # noqa: S105 - not a password
     RBA = "rba"
     RETINA = "retina"
     SC = "sc"
@@ -123,7 +123,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         self._refuse()
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # noqa: PLE0309 - it never returns
         self._refuse()
 
     def __copy__(self) -> NoReturn:

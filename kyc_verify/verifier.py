@@ -24,12 +24,13 @@ from kyc_verify.policy import Policy
 from kyc_verify.ports import CodeService, Customers, Observer, Sender, SignalSource, Store
 from kyc_verify.terms import Entry, Secret
 
-__all__ = ["AsyncVerifier", "Verifier"]
+__all__ = ["AsyncVerifier", "Verifier", "utc_now"]
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Return what time it is: the fronts' default clock."""
     return datetime.now(UTC)
 
 
@@ -82,7 +83,7 @@ class Verifier(_Front):
     ) -> None:  # fmt: skip
         ctx = wire(
             policy, store=store, hasher=hasher, customers=customers, senders=senders, signals=signals,
-            services=services, observer=observer, clock=clock or _utc_now, tenant=tenant, runner=SyncRunner(),
+            services=services, observer=observer, clock=clock or utc_now, tenant=tenant, runner=SyncRunner(),
         )  # fmt: skip
         object.__setattr__(self, "_ctx", ctx)
 
@@ -92,7 +93,7 @@ class Verifier(_Front):
         Raises:
             StoreError: it does not answer, or its schema is not the expected one.
         """
-        run_sync(self._ctx.verb(self._ctx.store.ready, self._ctx.now()))
+        run_sync(self._ctx.verb(self._ctx.store.ready, self._ctx.moment()))
 
     def open(
         self, subject: str, *, action: str, call: Call, stake: Stake | None = None, locale: str | None = None,
@@ -208,9 +209,11 @@ class Verifier(_Front):
         Raises:
             NotVerified: ``reason`` says why: ``used``, ``expired``, ``void``, ``agent``, ``stake``, ``ceiling`` ...
         """
+        token = redeeming.token_of(grant)
+        del grant  # a traceback of what follows must not show it
         return run_sync(
             redeeming.redeem(
-                self._ctx, grant, subject=subject, action=action, call=call, stake=stake, request_id=request_id
+                self._ctx, token, subject=subject, action=action, call=call, stake=stake, request_id=request_id
             ),
         )
 
@@ -243,13 +246,13 @@ class AsyncVerifier(_Front):
     ) -> None:  # fmt: skip
         ctx = wire(
             policy, store=store, hasher=hasher, customers=customers, senders=senders, signals=signals,
-            services=services, observer=observer, clock=clock or _utc_now, tenant=tenant, runner=AsyncRunner(),
+            services=services, observer=observer, clock=clock or utc_now, tenant=tenant, runner=AsyncRunner(),
         )  # fmt: skip
         object.__setattr__(self, "_ctx", ctx)
 
     async def ready(self) -> None:
         """See `Verifier.ready`."""
-        await self._ctx.verb(self._ctx.store.ready, self._ctx.now())
+        await self._ctx.verb(self._ctx.store.ready, self._ctx.moment())
 
     async def open(
         self, subject: str, *, action: str, call: Call, stake: Stake | None = None, locale: str | None = None,
@@ -301,8 +304,10 @@ class AsyncVerifier(_Front):
         request_id: str | None = None,
     ) -> Step:  # fmt: skip
         """See `Verifier.redeem`."""
+        token = redeeming.token_of(grant)
+        del grant  # a traceback of what follows must not show it
         return await redeeming.redeem(
-            self._ctx, grant, subject=subject, action=action, call=call, stake=stake, request_id=request_id
+            self._ctx, token, subject=subject, action=action, call=call, stake=stake, request_id=request_id
         )
 
     async def close(self) -> None:

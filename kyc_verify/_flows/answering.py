@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from kyc_verify._flows.asking import WORDS, ending_of, finish, not_open, policy_for, read_state
+from kyc_verify._flows.asking import ENDINGS, WORDS, ending_of, finish, not_open, permit, policy_for, read_state
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context, read_challenge
 from kyc_verify._flows.judging import (
@@ -42,7 +42,7 @@ async def respond(ctx: Context, challenge: str, answer: Secret, *, call: Call) -
     """See `Verifier.respond`."""
     ctx.ids(call)
     session, turn = read_challenge(challenge)
-    now = ctx.now()
+    now = ctx.moment()
     begun = await _begin(ctx, session, turn, now)
     state = read_state(begun.session)
     case = Case(
@@ -81,20 +81,20 @@ async def _begin(ctx: Context, session: str, turn: int, now: datetime) -> Begun:
 
 
 async def _release(case: Case, error: KycVerifyError) -> None:
-    """Give the turn and its charge back: nothing was tried."""
-    writing = Writing(event=Event.REFUSED, refund=not case.spent, detail=(("reason", error.code),))
-    await settle(case, case.state, writing)
+    """Give the turn and its charge back: nothing was tried. A spent try stays spent for whoever may settle it."""
+    if not case.spent:
+        await settle(case, case.state, Writing(event=Event.REFUSED, refund=True, detail=(("reason", error.code),)))
 
 
 # ── The same answer again ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _replay(case: Case, turn: int, answer: Secret) -> Step:
-    case.ctx.allow(case.state, case.call, case.policy)
+    await permit(case)
     if not 1 <= turn <= len(case.state.turns):
         not_open()
     given = case.state.turns[turn - 1]
-    if given.mark != SPENT and not await _same(case, given.of, given.mark, answer):
+    if given.mark not in {SPENT, *ENDINGS} and not await _same(case, given.of, given.mark, answer):
         msg = "another answer was given to this challenge; a challenge takes one answer, the next one has its own id"
         raise UsageError(msg)
     return step_after(case, turn)
@@ -104,7 +104,7 @@ async def _same(case: Case, name: str, mark: str, answer: Secret) -> bool:
     """Whether an answer is the one that a mark was made of; as slow as the first time."""
     if mark in WORDS:
         return False
-    ctx, check = case.ctx, case.policy.check(name)
+    ctx, check = case.ctx, case.policy.layer(name)
     if isinstance(check, AnswerCheck):
         forms, clarify = read_forms(case, check, answer)
         if mark.startswith("asked:"):
@@ -120,7 +120,7 @@ async def _same(case: Case, name: str, mark: str, answer: Secret) -> bool:
 
 
 async def _write(case: Case, question: Question, judged: Judged) -> Step:
-    check = case.policy.check(question.check)
+    check = case.policy.layer(question.check)
     state = replace(case.state, latest=case.now)
     happening, event = Happening.ANSWERED, Event.ANSWERED
     clear: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ async def _write(case: Case, question: Question, judged: Judged) -> Step:
         after = replace(state, question=_again(question, case.now))
     else:
         if judged.outcome is Outcome.PASS:
-            clear = tuple(charge.key for charge in case.ctx.tries(case.who, check) if charge.window is None)
+            clear = tuple([charge.key for charge in case.stored.charges if charge.window is None])
         after = _ended(case, state, judged.outcome)
     after = fire(case.state, happening, after, mark=judged.mark)
     detail = (("check", question.check), *((("outcome", judged.outcome.value),) if judged.outcome else ()))

@@ -13,20 +13,23 @@ from kyc_verify._flows.settle import SendRefused, Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call
 from kyc_verify.decision import Step, Verdict
-from kyc_verify.errors import InvalidTransition, UnknownSession
+from kyc_verify.errors import InvalidTransition, NotAllowed, UnknownSession
 from kyc_verify.policy import Policy
 from kyc_verify.ports import Loaded, Notice, StoredSession, StoredSubject
 from kyc_verify.session import TABLE, Happening, Question, State, advance, fire, with_outcome
 from kyc_verify.terms import Outcome
 
 __all__ = [
-    "WORDS", "decline", "ending_of", "finish", "load", "not_open", "over", "policy_for", "read_state", "resend",
+    "ENDINGS", "WORDS", "decline", "ending_of", "finish", "load", "not_open", "over", "permit", "policy_for",
+    "read_state", "resend",
 ]  # fmt: skip
 
 _DECLINED: Final = "declined"
 _RESENT: Final = "resent"
 WORDS: Final = frozenset((_DECLINED, _RESENT, "transferred", "cancelled", "expired", "policy_changed", "stepped_up"))
 """Marks of turns that no answer ended."""
+ENDINGS: Final = frozenset(("expired", "policy_changed"))
+"""Marks of turns in which the run ended by itself: whatever was sent, and is sent again, gets the same reply."""
 
 
 def not_open() -> NoReturn:
@@ -43,7 +46,7 @@ def policy_for(ctx: Context, subject: StoredSubject) -> Policy:
 async def load(ctx: Context, session: str, call: Call) -> tuple[Case, bool]:
     """Load a session: the case, and whether its grant is still open."""
     ctx.ids(call)
-    now = ctx.now()
+    now = ctx.moment()
     loaded: Loaded = await ctx.verb(ctx.store.load, ctx.tenant, session, now)
     state = read_state(loaded.session)
     case = Case(
@@ -51,6 +54,16 @@ async def load(ctx: Context, session: str, call: Call) -> tuple[Case, bool]:
         call=call, now=max(now, state.latest),
     )  # fmt: skip
     return case, loaded.grant_open
+
+
+async def permit(case: Case) -> None:
+    """Let only the session's own call, agent and roles through; who is not allowed is recorded."""
+    try:
+        case.ctx.allow(case.state, case.call, case.policy)
+    except NotAllowed as error:
+        raise await case.ctx.refuse(
+            error, of=case.who, session=case.stored.id, state=case.state, call=case.call, now=case.now
+        ) from None
 
 
 def read_state(stored: StoredSession) -> State:
@@ -91,8 +104,8 @@ async def _open_question(ctx: Context, challenge: str, call: Call, mark: str) ->
     session, turn = read_challenge(challenge)
     case, _ = await load(ctx, session, call)
     state = case.state
-    ctx.allow(state, call, case.policy)
-    if 1 <= turn < state.turn and state.turns[turn - 1].mark == mark:
+    await permit(case)
+    if 1 <= turn < state.turn and state.turns[turn - 1].mark in {mark, *ENDINGS}:
         return case, Question(check=state.turns[turn - 1].of, asked_at=case.now), step_after(case, turn)
     if turn != state.turn or state.question is None or state.verdict is not Verdict.PENDING:
         not_open()

@@ -18,7 +18,15 @@ from kyc_verify.budgets import Budget
 from kyc_verify.call import Call, Customer, Stake, aware, exact_id
 from kyc_verify.checks import AnswerCheck, Check, OneTimeCode
 from kyc_verify.decision import Verdict
-from kyc_verify.errors import BackendError, KycVerifyError, NotAllowed, StoreError, UnknownSession, UsageError
+from kyc_verify.errors import (
+    BackendError,
+    ConflictError,
+    KycVerifyError,
+    NotAllowed,
+    StoreError,
+    UnknownSession,
+    UsageError,
+)
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
 from kyc_verify.ports import Charge, Notice, Run, Store
@@ -83,14 +91,22 @@ class Context:
 
     # ── Calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def now(self) -> datetime:
+    def moment(self) -> datetime:
         """Read the clock."""
-        return aware(self.clock(), "what the clock returned")
+        try:
+            found = self.clock()
+        except Exception as error:
+            msg = "the clock failed; nothing was verified"
+            raise BackendError(msg) from error
+        return aware(found, "what the clock returned")
 
     async def verb(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the verb's own
         """Call a verb of the store; whatever it raises comes out as an error of the tree."""
         try:
             return await self.runner.call(work, *args, **kwargs)
+        except ConflictError:
+            self.notice(Notice.CONFLICT)
+            raise
         except KycVerifyError:
             raise
         except Exception as error:

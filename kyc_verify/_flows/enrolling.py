@@ -17,21 +17,40 @@ from kyc_verify.errors import EnrollmentError, UsageError
 from kyc_verify.ports import Standing, SubjectSeal
 from kyc_verify.terms import MAX_ANSWER
 
-__all__ = ["enroll", "erase", "stand"]
+__all__ = ["Facts", "enroll", "erase", "stand"]
 
 _MOST_FACTS = 64
 
 
-async def enroll(ctx: Context, subject: str, facts: Mapping[str, object], *, by: str, call: Call | str | None) -> None:
+class Facts:
+    """Facts to enroll, by check id; like a `Secret`, a traceback does not show them."""
+
+    __slots__ = ("__given",)
+
+    def __init__(self, given: object) -> None:
+        self.__given = given
+
+    def __repr__(self) -> str:
+        return "Facts(***)"
+
+    def reveal(self) -> Mapping[str, object]:
+        """Return the facts.
+
+        Raises:
+            UsageError: they are no mapping, or too few or too many.
+        """
+        if not isinstance(self.__given, Mapping) or not 0 < len(self.__given) <= _MOST_FACTS:
+            msg = f"facts must map 1 to {_MOST_FACTS} check ids to facts"
+            raise UsageError(msg)
+        return self.__given
+
+
+async def enroll(ctx: Context, subject: str, facts: Facts, *, by: str, call: Call | str | None) -> None:
     """See `Enroller.enroll`."""
     exact_id(subject, "subject")
     exact_id(by, "by")
-    given: object = facts
-    if not isinstance(given, Mapping) or not facts or len(facts) > _MOST_FACTS:
-        msg = f"facts must map 1 to {_MOST_FACTS} check ids to facts"
-        raise UsageError(msg)
     called = call.id if isinstance(call, Call) else (None if call is None else exact_id(call, "call"))
-    now = ctx.now()
+    now = ctx.moment()
     forms = _read(ctx, facts, now)
     credentials: list[Credential] = []
     for check, found in forms:
@@ -56,12 +75,12 @@ async def enroll(ctx: Context, subject: str, facts: Mapping[str, object], *, by:
     )  # fmt: skip
 
 
-def _read(ctx: Context, facts: Mapping[str, object], now: datetime) -> list[tuple[AnswerCheck, Forms]]:
+def _read(ctx: Context, facts: Facts, now: datetime) -> list[tuple[AnswerCheck, Forms]]:
     """Return the forms of every fact, or refuse all of them, each with its reason."""
     checks = {check.id: check for check in ctx.policy.checks}
     forms: list[tuple[AnswerCheck, Forms]] = []
     faults: dict[str, str] = {}
-    for name in sorted(facts, key=str):
+    for name in sorted(facts.reveal(), key=str):
         check = checks.get(name) if type(name) is str else None
         if check is None:
             faults[_shown(name)] = "unknown_check"
@@ -69,7 +88,7 @@ def _read(ctx: Context, facts: Mapping[str, object], now: datetime) -> list[tupl
             faults[name] = "not_stored"
         else:
             try:
-                forms.append((check, _forms(ctx, check, facts[name], now)))
+                forms.append((check, _forms(ctx, check, facts.reveal()[name], now)))
             except Refused as refused:
                 faults[name] = refused.reason
     _repeated(forms, faults)
@@ -128,10 +147,10 @@ async def stand(
     exact_id(subject, "subject")
     exact_id(by, "by")
     exact_id(reason, "reason")
-    now = ctx.now()
+    now = ctx.moment()
     exposed = None
-    if flags is not None:
-        if isinstance(flags, str):
+    if event is Event.FLAGGED:
+        if isinstance(flags, str) or not isinstance(flags, Iterable):
             msg = "fields must be a collection of field names"
             raise UsageError(msg)
         exposed = tuple(sorted({exact_id(each, "a field") for each in flags}))
@@ -156,7 +175,7 @@ async def erase(ctx: Context, subject: str, *, by: str, reason: str) -> bool:
     exact_id(subject, "subject")
     exact_id(by, "by")
     exact_id(reason, "reason")
-    now = ctx.now()
+    now = ctx.moment()
 
     def seal(head: Head, key: bytes) -> AuditRecord:
         # The record that outlives the subject names nobody: its key is gone with the same write.

@@ -45,6 +45,9 @@ async def _outcome(case: Case, check: SignalCheck, customer: Customer | None, kn
         case.ctx.circuit.answered(check.source)
     if not case.state.real or customer is None:
         return Outcome.FAIL
+    if check.uses_contact and not (known is not None and known.trusted(case.now, case.policy.lifetimes.cool_off)):
+        # The number was changed since the run opened: a new one gives no credit.
+        return Outcome.FAIL
     contact = None if known is None else known.contact
     signal = Signal(value=value, now=case.now, call=case.call, customer=customer, contact=contact)
     try:

@@ -50,7 +50,7 @@ class Judged:
 
 async def judge(case: Case, question: Question, answer: Secret) -> Judged:
     """Judge an answer to the open question of a turn that was claimed."""
-    check = case.policy.check(question.check)
+    check = case.policy.layer(question.check)
     if case.spent:
         # The turn was begun and never committed: nobody knows what was compared, so it was wrong.
         return Judged(outcome=Outcome.FAIL, mark=SPENT, wrong_try=True)
@@ -59,12 +59,12 @@ async def judge(case: Case, question: Question, answer: Secret) -> Judged:
     late = case.now - question.asked_at >= case.ctx.policy.lifetimes.question
     compare = case.granted and not late and case.allowed and case.state.real
     if isinstance(check, AnswerCheck):
-        return await _answer(case, question, check, answer, compare=compare)
+        return await _answer(case, question, check, answer, compare=compare, late=late)
     if isinstance(check, OneTimeCode):
         return await _one_time_code(case, check, answer, compare=compare)
     if isinstance(check, AppConfirmation):
         return await _confirmation(case, question, check, answer, compare=compare)
-    return _callback(question, answer, compare=compare)
+    return _callback(question, answer, compare=compare, late=late)
 
 
 # ── What the caller knows ────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,10 +112,13 @@ def note_of(clarify: Clarify, case: Case) -> str:
     return f'"{pick(clarify.question, *case.state.languages, case.policy.language)}'
 
 
-async def _answer(case: Case, question: Question, check: AnswerCheck, answer: Secret, *, compare: bool) -> Judged:
+async def _answer(
+    case: Case, question: Question, check: AnswerCheck, answer: Secret, *, compare: bool, late: bool
+) -> Judged:
     ctx = case.ctx
     forms, clarify = read_forms(case, check, answer)
-    if clarify is not None and question.clarified < _CLARIFIED:
+    # Out of time is wrong, whatever was said: an unclear answer buys no further five minutes.
+    if clarify is not None and question.clarified < _CLARIFIED and not late:
         note = note_of(clarify, case)
         return Judged(outcome=None, mark=f"asked:{note}", note=note, refund=True)
     if check.stored:
@@ -233,8 +236,8 @@ async def _confirmation(
     return Judged(outcome=outcome or Outcome.FAIL, mark=mark)
 
 
-def _callback(question: Question, answer: Secret, *, compare: bool) -> Judged:
+def _callback(question: Question, answer: Secret, *, compare: bool, late: bool) -> Judged:
     mark = confirm_mark(answer)
-    if mark == "confirm:unclear" and question.clarified < _CLARIFIED:
+    if mark == "confirm:unclear" and question.clarified < _CLARIFIED and not late:
         return Judged(outcome=None, mark=mark, note="=clarify.again", refund=True)
     return Judged(outcome=Outcome.PASS if mark == "confirm:yes" and compare else Outcome.FAIL, mark=mark)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from kyc_verify import plan
-from kyc_verify._flows.asking import ending_of, finish, load, over
+from kyc_verify._flows.asking import ending_of, finish, load, over, permit
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import AUDITOR, Context, read_session
 from kyc_verify._flows.gathering import gather
@@ -19,7 +19,7 @@ from kyc_verify._flows.settle import Writing, settle
 from kyc_verify.audit import AuditRecord, Event, Head
 from kyc_verify.call import Call, Stake, exact_id
 from kyc_verify.decision import Decision, Step, Verdict
-from kyc_verify.errors import InvalidTransition, NotAllowed, UnknownSession, UsageError
+from kyc_verify.errors import ConflictError, InvalidTransition, NotAllowed, UnknownSession, UsageError
 from kyc_verify.policy import Requirement
 from kyc_verify.ports import Loaded, Notice
 from kyc_verify.session import ENDED, TABLE, Happening, State, advance, fire
@@ -31,7 +31,7 @@ __all__ = ["cancel", "explain", "status", "step_up", "transfer"]
 async def status(ctx: Context, session_id: str, *, call: Call) -> Step:
     """See `Verifier.status`."""
     case, grant_open = await load(ctx, read_session(session_id), call)
-    ctx.allow(case.state, call, case.policy)
+    await permit(case)
     if (ending := ending_of(case)) is not None:
         return await finish(case, ending)
     return now_step(case, grant_open=grant_open)
@@ -49,11 +49,8 @@ async def step_up(
         mark = f"stepped_up:{ctx.key('request', call.id, exact_id(request_id, 'request_id'))}"
     case, grant_open = await load(ctx, read_session(session_id), call)
     state = case.state
-    ctx.allow(state, call, case.policy)
-    if request_id is not None and any(turn.mark == mark for turn in state.turns):
-        if state.action != action or state.stake != stake:
-            msg = "this request_id was used for another step up; use a new one for each"
-            raise UsageError(msg)
+    await permit(case)
+    if request_id is not None and _stepped_before(state, mark, action, stake):
         return now_step(case, grant_open=grant_open)
     requirement, _ = case.policy.requirement(action, stake)
     await _need_role(case, requirement)
@@ -62,7 +59,26 @@ async def step_up(
         raise InvalidTransition(msg)
     counted: Loaded = await ctx.verb(ctx.store.load, ctx.tenant, session_id, case.now, ctx.run(case.who))
     after, writing = await _stepped(case, requirement, action=action, stake=stake, run=counted.run or state.run)
-    return await settle(case, fire(state, Happening.STEPPED_UP, after, mark=mark), writing)
+    try:
+        return await settle(case, fire(state, Happening.STEPPED_UP, after, mark=mark), writing)
+    except ConflictError:
+        if request_id is None:
+            raise
+        # The same request, at the same time, was faster: its step is this one's too.
+        case, grant_open = await load(ctx, session_id, call)
+        if not _stepped_before(case.state, mark, action, stake):
+            raise
+        return now_step(case, grant_open=grant_open)
+
+
+def _stepped_before(state: State, mark: str, action: str, stake: Stake | None) -> bool:
+    """Whether this very request has stepped the run up; raises UsageError where it did so to something else."""
+    if all(turn.mark != mark for turn in state.turns):
+        return False
+    if state.action != action or state.stake != stake:
+        msg = "this request_id was used for another step up; use a new one for each"
+        raise UsageError(msg)
+    return True
 
 
 async def _stepped(
@@ -88,7 +104,7 @@ async def _stepped(
 async def transfer(ctx: Context, session_id: str, *, call: Call, entries: Collection[Entry] | None) -> Step:
     """See `Verifier.transfer`."""
     takes = checked_entries(entries)
-    case, _ = await load(ctx, read_session(session_id), call)
+    case, grant_open = await load(ctx, read_session(session_id), call)
     state = case.state
     if state.call != call.id:
         msg = "there is no such session in this call; a caller who calls back starts anew"
@@ -100,18 +116,22 @@ async def transfer(ctx: Context, session_id: str, *, call: Call, entries: Collec
         msg = f"a run that is {state.verdict.value} is over; there is nothing to transfer"
         raise InvalidTransition(msg)
     after = replace(state, agent=call.agent, roles=tuple(sorted(call.roles)), entries=takes, latest=case.now)
+    # A grant that was used, void or too old stays so: only an open one goes along, and it lasts no longer for it.
+    carried = grant_open and state.grant_until is not None and case.now < state.grant_until
+    if not carried:
+        after = replace(after, grant=0, grant_until=None)
     if state.verdict not in ENDED:
         # Nothing is decided by a transfer: what was not met before is not met now.
         after = advance(case.policy, after, now=case.now, allowed=False)
     after = fire(state, Happening.TRANSFERRED, after, mark="transferred")
-    return await settle(case, after, Writing(event=Event.TRANSFERRED, new_grant=state.verdict in ENDED))
+    return await settle(case, after, Writing(event=Event.TRANSFERRED, new_grant=carried, moved=True))
 
 
 async def cancel(ctx: Context, session_id: str, *, call: Call) -> Step:
     """See `Verifier.cancel`."""
     case, _ = await load(ctx, read_session(session_id), call)
     state = case.state
-    ctx.allow(state, call, case.policy)
+    await permit(case)
     if state.verdict is Verdict.DENIED and state.ending == "cancelled":
         return now_step(case)
     after = replace(

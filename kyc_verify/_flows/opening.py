@@ -20,6 +20,7 @@ from kyc_verify._flows.replies import now_step
 from kyc_verify._flows.settle import Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call, Customer, Stake, exact_id
+from kyc_verify.checks import AnswerCheck
 from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import ConflictError, NotAllowed, UsageError
 from kyc_verify.ports import Charge, NewSession, Notice, Opened, Pin
@@ -69,7 +70,7 @@ async def open_run(ctx: Context, wanted: Opening, *, call: Call) -> Step:
     request = None
     if wanted.request_id is not None:
         request = ctx.key("request", call.id, call.agent, exact_id(wanted.request_id, "request_id"))
-    now = ctx.now()
+    now = ctx.moment()
     blank = _blank(ctx, wanted, call, takes, now)
     if requirement.role is not None and requirement.role not in call.roles:
         error = NotAllowed("the agent lacks the role that this action needs")
@@ -90,6 +91,7 @@ async def open_run(ctx: Context, wanted: Opening, *, call: Call) -> Step:
     writing = Writing(
         event=Event.OPENED,
         spend=_alarms(ctx, call),
+        alarms=(Notice.AGENT_BUSY, Notice.NUMBER_BUSY),
         numbers=numbers,
         pin=_pin(case, opened, state),
         new_grant=True,
@@ -162,7 +164,9 @@ def _blank(ctx: Context, wanted: Opening, call: Call, takes: tuple[Entry, ...] |
 async def _first(case: Case, opened: Opened, customer: Customer | None, numbers: Numbers, locale: str | None) -> State:
     policy, now = case.policy, case.now
     requirement, _ = policy.requirement(case.state.action, case.state.stake)
-    there = customer is not None and (bool(opened.subject.credentials) or not policy.enrollable())
+    # Somebody with nothing enrolled looks like somebody who does not exist, wherever something enrolled is asked for.
+    needs_facts = any(isinstance(check, AnswerCheck) and check.stored for check in policy.asked(requirement))
+    there = customer is not None and (bool(opened.subject.credentials) or not needs_facts)
     real = there and customer is not None and customer.active and case.allowed
     available = available_checks(case, opened, customer, numbers, there=there)
     wanted = (None if customer is None else customer.language, locale)

@@ -12,8 +12,9 @@ from kyc_verify.decision import Binding, Grant, Step, Verdict
 from kyc_verify.errors import NotVerified, UsageError
 from kyc_verify.ports import Notice, Redeemed, Redemption, StakeCharge
 from kyc_verify.prompts import language, text
+from kyc_verify.terms import Secret
 
-__all__ = ["redeem"]
+__all__ = ["redeem", "token_of"]
 
 _LONGEST: Final = 200
 
@@ -37,20 +38,29 @@ _MESSAGES: Final = {
 }
 
 
+def token_of(grant: Grant | str) -> Secret:
+    """Return a grant's token, so that no traceback of what follows shows it.
+
+    Raises:
+        UsageError: it is neither a grant nor a token.
+    """
+    token: object = grant.token if isinstance(grant, Grant) else grant
+    if type(token) is not str or not 0 < len(token) <= _LONGEST or not token.isascii():
+        msg = "grant must be the Grant that require() returned, or its token"
+        raise UsageError(msg)
+    return Secret(token)
+
+
 async def redeem(
-    ctx: Context, grant: Grant | str, *, subject: str, action: str, call: Call, stake: Stake | None,
+    ctx: Context, token: Secret, *, subject: str, action: str, call: Call, stake: Stake | None,
     request_id: str | None,
 ) -> Step:  # fmt: skip
     """See `Verifier.redeem`."""
     ctx.ids(call, subject=subject)
     ctx.stake(stake)
-    token = grant.token if isinstance(grant, Grant) else grant
-    if type(token) is not str or not 0 < len(token) <= _LONGEST or not token.isascii():
-        msg = "grant must be the Grant that require() returned, or its token"
-        raise UsageError(msg)
     request = None if request_id is None else ctx.key("redeem", call.id, exact_id(request_id, "request_id"))
     requirement, tier = ctx.policy.requirement(action, stake)
-    now = ctx.now()
+    now = ctx.moment()
     customer = await ctx.customer(subject)
     contact = contact_for(customer, hasher=ctx.hasher, tenant=ctx.tenant, subject=subject, call=call)
     roles = tuple(sorted(call.roles))
@@ -75,8 +85,8 @@ async def redeem(
     # An inactive customer's grant is refused by the same write that refuses any other, and recorded by it.
     hold = "inactive" if not active else ("role" if lacking else None)
     redemption = Redemption(
-        tenant=ctx.tenant, digest=ctx.hasher.grant_digest(token), binding=presented, charge=charge, request=request,
-        hold=hold,
+        tenant=ctx.tenant, digest=ctx.hasher.grant_digest(token.reveal()), binding=presented, charge=charge,
+        request=request, hold=hold, exempt=requirement.exempt,
     )  # fmt: skip
 
     def seal(head: Head, found: Redeemed) -> AuditRecord:

@@ -49,7 +49,7 @@ def _step(case: Case, reply: Turn, *, turn: int, grant: Grant | None) -> Step:
         reason = prompts.text(f"reason.{ending or reply.verdict.value}", lang)
         given = grant if reply.verdict in _GRANTED else None
         return Step(session_id=case.stored.id, verdict=reply.verdict, reasons=(reason,), _grant=given)
-    check = case.policy.check(reply.check)
+    check = case.policy.layer(reply.check)
     entry = check.entry if isinstance(check, AskedCheck) else Entry.TEXT
     challenge = Challenge(
         id=challenge_id(case.stored.id, turn), check=check.id, text=_text(case, check, reply.note), entry=entry

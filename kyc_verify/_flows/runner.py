@@ -8,7 +8,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import copy_context
 from typing import Any, Final, TypeVar
@@ -19,6 +19,9 @@ from kyc_verify.errors import UsageError
 __all__ = ["AsyncRunner", "Runner", "SyncRunner", "run_sync"]
 
 T = TypeVar("T")
+
+_PATIENCE: Final = 60.0
+"""Seconds a store or the CRM may take in an event loop; both have shorter limits of their own."""
 
 _OUTSIDE: Final = 32
 """Threads that may wait for services outside; a service that hangs holds one until it answers."""
@@ -52,12 +55,34 @@ def _refuse_awaitable(found: object) -> None:
         raise UsageError(msg)
 
 
-class SyncRunner(Runner):
-    """Calls plain functions; nothing here ever suspends."""
+def _carried(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Call what a thread is to call: no future can carry a StopIteration, and whoever waits for it would wait on."""
+    try:
+        return work(*args, **kwargs)
+    except StopIteration as error:
+        msg = "a StopIteration was raised where nothing is iterated"
+        raise RuntimeError(msg) from error
+
+
+class _Outside:
+    """Threads for services outside, made on first use: threads do not survive a fork."""
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._pid = 0
+
+    def submit(self, work: Callable[..., Any], *args: Any) -> Future[Any]:
+        if self._threads is None or self._pid != os.getpid():
+            self._threads = ThreadPoolExecutor(_OUTSIDE, thread_name_prefix="kyc-verify-outside")
+            self._pid = os.getpid()
+        return self._threads.submit(copy_context().run, _carried, work, *args)
+
+
+class SyncRunner(Runner):
+    """Calls plain functions; nothing here ever suspends."""
+
+    def __init__(self) -> None:
+        self._outside = _Outside()
 
     async def call(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         found = work(*args, **kwargs)
@@ -65,7 +90,7 @@ class SyncRunner(Runner):
         return found
 
     async def outside(self, work: Callable[..., Any], *args: Any, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
-        future = self._executor().submit(copy_context().run, work, *args)
+        future = self._outside.submit(work, *args)
         try:
             found = future.result(timeout)
         except FutureTimeout:
@@ -73,13 +98,6 @@ class SyncRunner(Runner):
             raise
         _refuse_awaitable(found)
         return found
-
-    def _executor(self) -> ThreadPoolExecutor:
-        # Threads do not survive a fork.
-        if self._threads is None or self._pid != os.getpid():
-            self._threads = ThreadPoolExecutor(_OUTSIDE, thread_name_prefix="kyc-verify-outside")
-            self._pid = os.getpid()
-        return self._threads
 
     async def hash(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         if getattr(getattr(work, "__self__", None), "inline", False):
@@ -93,15 +111,27 @@ class SyncRunner(Runner):
 class AsyncRunner(Runner):
     """Awaits coroutines, and runs plain functions in threads, so that the loop is never held."""
 
+    def __init__(self) -> None:
+        self._outside = _Outside()
+
     async def call(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async with asyncio.timeout(_PATIENCE):
+            return await self._call(work, *args, **kwargs)
+
+    @staticmethod
+    async def _call(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         if inspect.iscoroutinefunction(work):
             return await work(*args, **kwargs)
-        found = await asyncio.to_thread(work, *args, **kwargs)
+        found = await asyncio.to_thread(_carried, work, *args, **kwargs)
         return await found if inspect.isawaitable(found) else found
 
     async def outside(self, work: Callable[..., Any], *args: Any, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
         async with asyncio.timeout(timeout):
-            return await self.call(work, *args)
+            if inspect.iscoroutinefunction(work):
+                return await work(*args)
+            # Not the loop's own threads: a service that hangs must not take those that the store needs.
+            found = await asyncio.wrap_future(self._outside.submit(work, *args))
+            return await found if inspect.isawaitable(found) else found
 
     async def hash(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))

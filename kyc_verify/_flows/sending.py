@@ -63,7 +63,7 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     ctx, state, question = case.ctx, case.state, case.state.question
     if question is None or state.code is not None:
         return state, None
-    check = case.policy.check(question.check)
+    check = case.policy.layer(question.check)
     by = carrier(ctx, check)
     if by is None or not isinstance(check, AskedCheck):
         return state, None
@@ -75,7 +75,9 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
         tag = ctx.hasher.code_tag(code, **code_context(case.at(made), check, send=made.sends))
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
     known = recipient(check, numbers) if state.real else None
-    told = state.real and (known is not None or isinstance(check, AppConfirmation))
+    # A number that was changed since the run opened receives nothing.
+    trusted = known is not None and known.trusted(case.now, case.policy.lifetimes.cool_off)
+    told = state.real and (trusted or isinstance(check, AppConfirmation))
     to = "" if known is None else known.canonical
     message = _message(case.at(made), check, code, channel=name, to=to) if told else None
     return made, Outgoing(charge=ctx.sends(case.who, check), carrier=name, service=service, message=message)

@@ -12,7 +12,7 @@ from kyc_verify._flows.sending import Outgoing, is_sent, post, prepare
 from kyc_verify.audit import AuditRecord, Event, Head, Seal
 from kyc_verify.credentials import Credential
 from kyc_verify.decision import Binding, Step, Verdict
-from kyc_verify.ports import Change, Charge, Committed, Pin, StoredGrant
+from kyc_verify.ports import Change, Charge, Committed, Notice, Pin, StoredGrant
 from kyc_verify.session import ENDED, State
 
 __all__ = ["SendRefused", "Writing", "settle"]
@@ -33,10 +33,12 @@ class Writing:
         refund: Give the claimed turn's charge back.
         clear: Budgets to clear.
         spend: Charges to take.
+        alarms: For the first charges of `spend`, what the observer hears when there is none left.
         rehash: A credential to replace.
         numbers: The customer's contacts, where the flow has looked at them; new ones are noted.
         pin: The question that stays the question.
         new_grant: Whether VERIFIED or EXEMPT is new here, and earns a grant.
+        moved: Whether a grant only changes hands: it ends when it did, and nothing else is earned by it.
         give_back: Whether the run does not count.
         only_if_granted: Write nothing unless there is a send left.
         detail: For the record.
@@ -46,10 +48,12 @@ class Writing:
     refund: bool = False
     clear: tuple[str, ...] = ()
     spend: tuple[Charge, ...] = ()
+    alarms: tuple[Notice, ...] = ()
     rehash: Credential | None = None
     numbers: Numbers | None = None
     pin: Pin | None = None
     new_grant: bool = False
+    moved: bool = False
     give_back: bool = False
     only_if_granted: bool = False
     detail: tuple[tuple[str, str | int], ...] = ()
@@ -65,13 +69,16 @@ async def settle(case: Case, after: State, writing: Writing) -> Step:
     case = case.at(after)
     question = after.question
     numbers = writing.numbers
-    if numbers is None and question is not None and after.code is None and is_sent(case.policy.check(question.check)):
+    if numbers is None and question is not None and after.code is None and is_sent(case.policy.layer(question.check)):
         numbers = case.numbers(await ctx.customer(case.who))
     state, outgoing = prepare(case, numbers or Numbers())
     if outgoing is not None:
         writing = replace(writing, spend=(*writing.spend, outgoing.charge))
     case = case.at(_with_grant(case.at(state), writing))
     done: Committed = await ctx.verb(ctx.store.commit, _change(case, writing), _seal(case, writing), case.now)
+    for alarm, granted in zip(writing.alarms, done.granted, strict=False):
+        if not granted:
+            ctx.notice(alarm)
     if writing.only_if_granted and not all(done.granted):
         raise SendRefused
     if outgoing is not None:
@@ -97,13 +104,13 @@ def _with_grant(case: Case, writing: Writing) -> State:
         return replace(state, grant=0, grant_until=None)
     if not writing.new_grant:
         return state
-    until = case.now + case.ctx.policy.lifetimes.grant
+    until = state.grant_until if writing.moved else case.now + case.ctx.policy.lifetimes.grant
     return replace(state, grant=state.turn, grant_until=until, grant_key=case.ctx.hasher.keyring.active)
 
 
 def _change(case: Case, writing: Writing) -> Change:
     ctx, state, stored = case.ctx, case.state, case.stored
-    verified = state.verdict is Verdict.VERIFIED and writing.new_grant
+    verified = state.verdict is Verdict.VERIFIED and writing.new_grant and not writing.moved
     clear, pin = writing.clear, writing.pin
     if verified:
         clear += tuple(ctx.key("stake", case.who, name) for name, rule in ctx.policy.actions.items() if rule.stakes)
@@ -118,7 +125,7 @@ def _change(case: Case, writing: Writing) -> Change:
         subject_key=case.subject.key if case.subject.known else None,
         state=state.to_text(),
         turn=state.turn,
-        charges=() if state.question is None else ctx.tries(case.who, case.policy.check(state.question.check)),
+        charges=() if state.question is None else ctx.tries(case.who, case.policy.layer(state.question.check)),
         expires_at=max(stored.expires_at, case.now + lifetime),
         refund=writing.refund,
         clear=clear,

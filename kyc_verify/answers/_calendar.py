@@ -1,7 +1,8 @@
 """The Persian calendar and month names.
 
 Conversion follows the 33-year cycle of eight leap years, which agrees with the official calendar in the years
-taken here (1250 to 1500); the 2820-year cycle does not (1403 was a leap year, 1404 was not). Pure arithmetic on day numbers.
+taken here (1250 to 1500); the 2820-year cycle does not (1403 was a leap year, 1404 was not). Pure
+arithmetic on day numbers.
 """
 
 from __future__ import annotations

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-__all__ = ["AND", "SOFT_ONES", "Token", "read_numbers"]
+from kyc_verify.answers._periods import UNITS
+
+__all__ = [
+    "AND",
+    "BIG",
+    "COLLECTIVES",
+    "ORDINALS",
+    "ORDINAL_SUFFIXES",
+    "SOFT_ONES",
+    "Token",
+    "is_number",
+    "read_numbers",
+]
 
 
 def _table(*rows: tuple[int, str]) -> dict[str, int]:
@@ -58,6 +70,7 @@ _ROUND: Final = _table(
     (70, "seventy septante setenta هفتاد"),
     (80, "eighty huitante octante ochenta هشتاد"),
     (90, "ninety nonante noventa نود"),
+    (100, "centaine centena centenar"),
 )
 _HUNDREDS: Final = _table(
     (200, "doscientos doscientas دویست"),
@@ -75,6 +88,25 @@ AND: Final = frozenset(("and", "et", "y", "e", "و"))
 """What joins the parts of a number, and a number to its half."""
 SOFT_ONES: Final = frozenset(("one", "un", "une", "uno", "una", "یک", "یه"))
 """A one that may as well be an article."""
+BIG: Final = _HUNDRED | _THOUSAND
+"""An article before one of these is a part of the number: a hundred."""
+COLLECTIVES: Final = frozenset(
+    """dozen douzaine docena dizaine decena quinzaine quincena vingtaine veintena trentaine treintena quarantaine
+    cinquantaine soixantaine centaine centena centenar""".split(),  # noqa: SIM905
+)
+"""Numbers that are counted themselves: une dizaine, half a dozen."""
+ORDINAL_SUFFIXES: Final = frozenset("st nd rd th er ere eme e ro do to no mo ام".split())  # noqa: SIM905
+"""What makes an ordinal of the digits before it."""
+ORDINALS: Final = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15,
+    "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
+    "premier": 1, "premiere": 1, "primero": 1, "primer": 1,
+    "اول": 1, "یکم": 1, "دوم": 2, "سوم": 3, "چهارم": 4, "پنجم": 5, "ششم": 6, "هفتم": 7, "هشتم": 8, "نهم": 9,
+    "دهم": 10, "یازدهم": 11, "دوازدهم": 12, "سیزدهم": 13, "چهاردهم": 14, "پانزدهم": 15, "شانزدهم": 16,
+    "هفدهم": 17, "هجدهم": 18, "نوزدهم": 19, "بیستم": 20, "سیم": 30,
+}  # fmt: skip
+"""Days of a month as they are said."""
 _FRENCH_TEENS: Final = frozenset("dix onze douze treize quatorze quinze seize".split())  # noqa: SIM905
 _LONGEST_DIGITS: Final = 8
 
@@ -127,7 +159,8 @@ class _Adder:
             if value == 20 and self.word == "quatre" and self.part % 100 == 4:  # noqa: PLR2004 - quatre-vingts
                 return self._add(76, word)
         french = word in _FRENCH_TEENS and self.part % 100 in {60, 80}
-        ten_and = 7 <= value <= 9 and self.word in {"dix", "diez"}  # noqa: PLR2004 - dix-sept, diez y siete
+        # dix-sept, diez y seis
+        ten_and = (7 if self.word == "dix" else 6) <= value <= 9 and self.word in {"dix", "diez"}  # noqa: PLR2004
         return (french or ten_and or self._adds(value)) and self._add(value, word)
 
     def _add(self, value: int, word: str) -> bool:
@@ -171,7 +204,8 @@ def _century(tokens: list[Token]) -> list[Token]:
                 out.append(Token("", Fraction(first.number or 0) * 100 + third, spoken=True))
                 at += 3
                 continue
-            if second.spoken and second.whole is not None and 10 <= second.whole <= 99:  # noqa: PLR2004
+            counted = at + 2 < len(tokens) and tokens[at + 2].word in UNITS  # nineteen, twenty years
+            if second.spoken and not counted and second.whole is not None and 10 <= second.whole <= 99:  # noqa: PLR2004
                 out.append(Token("", Fraction(first.number or 0) * 100 + second.whole, spoken=True))
                 at += 2
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
-__all__ = ["AGES", "AHEAD", "FEW", "HALVES", "QUARTERS", "SINCE", "TOO_LATE", "UNITS", "VAGUE", "YEAR_WORDS"]
+__all__ = ["ABOUT", "AGES", "BETWEEN", "COUPLES", "FEW", "HALVES", "QUARTERS", "SINCE", "UNITS", "VAGUE", "YEAR_WORDS"]
 
 
 def _set(words: str) -> frozenset[str]:
@@ -30,24 +30,28 @@ _MONTHS: Final[tuple[tuple[Fraction, str], ...]] = (
 )
 UNITS: Final = {word: months for months, words in _MONTHS for word in words.split()}
 """Months in each unit of time."""
-YEAR_WORDS: Final = _set("year years annee ano an سال")
+YEAR_WORDS: Final = _set("year years annee an ano سال")
 """A year's number may follow: the year 2019, سال ۱۳۹۸."""
 
-HALVES: Final = _set("half halves demi demie demis demies moitie medio media medios mitad نیم نصف نصفی")
+HALVES: Final = _set("half halves demi demie demis demies moitie medio media medios mitad نیم نیمه نصف نصفی")
 QUARTERS: Final = _set("quarter quarters quart quarts cuarto cuartos ربع")
+COUPLES: Final = _set("couple paire par")
+"""Two of something; ``par`` only with ``de`` after it, for in French it is "by"."""
+BETWEEN: Final = _set(
+    """full whole long good solid complete calendar bonnes bons longues pleines completes entieres
+    buenos largos completos enteros of de d تمام کامل""",
+)
+"""What may stand between a number and its unit."""
 FEW: Final = _set(
-    """few several some many couple couples handful lots ages
-    quelques quelque plusieurs paire beaucoup longtemps
-    algunos algunas varios varias unos pocos pocas par muchos muchas
+    """few several some many couples handful lots ages dozens tens hundreds loads
+    quelques quelque plusieurs beaucoup longtemps dizaines douzaines vingtaines centaines
+    algunos algunas varios varias unos unas pocos pocas muchos muchas bastantes cuantos tantos decenas docenas
     چند چندین چندتا خیلی زیاد مدتی""",
 )
-"""More than one of something, nobody knows how many (a couple is two, settled where it is read)."""
-VAGUE: Final = _set("less under fewer moins menos کمتر زیر except minus منهای")
-"""What makes the number a bound and not an answer."""
-SINCE: Final = _set("since from depuis desde از")
-AGES: Final = _set("was were aged age ages avais tenia tengo tenias edad cumpli سن turned")
-"""With one of these before it, since twenty is an age."""
-AHEAD: Final = _set("in within dans dentro next prochain prochaine proximo proxima")
-"""With a number after it, a time to come."""
-TOO_LATE: Final = _set("سالگی سالگیم سالگیام دیگر دیگه اینده بعد later")
-"""Said after a number, it makes an age of it, or a time to come."""
+"""More than one of something, nobody knows how many."""
+VAGUE: Final = _set("less under fewer moins menos کمتر زیر کم except minus منهای")
+"""What makes the number a bound and not an answer, unless one of `ABOUT` stands before it."""
+ABOUT: Final = _set("or ou o peu bit little slightly just poco کمی اندکی")
+SINCE: Final = _set("since from depuis desde از when quand lorsque cuando وقتی")
+AGES: Final = _set("was were aged age ages avais avait tenia tenias edad cumpli سن turned")
+"""With one of `SINCE` as well, a number is an age: since I was twenty."""

@@ -9,8 +9,8 @@ from kyc_verify.answers.text import fold
 __all__ = ["read"]
 
 _YES: Final = frozenset(
-    "yes y yeah yep ok okay confirm confirmed done true 1 oui o confirme confirmee fait si s confirmo confirmado hecho"
-    " بله بلی اری تایید تاییدشد انجامشد باشه".split(),  # noqa: SIM905 - a word list
+    """yes y yeah yep ok okay confirm confirmed done true 1 oui o confirme confirmee fait si s confirmo confirmado hecho
+    بله بلی اری تایید تاییدشد انجامشد باشه""".split(),  # noqa: SIM905 - a word list
 )
 _NO: Final = frozenset(
     "no n nope not refused failed false 0 non refuse refusee rechazado rechazo نه خیر نشد رد".split(),  # noqa: SIM905

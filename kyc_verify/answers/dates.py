@@ -14,7 +14,7 @@ from typing import Final
 
 from kyc_verify.answers._calendar import JALALI_MONTHS, MONTHS, gregorian, is_jalali_year
 from kyc_verify.answers._fold import fold_text
-from kyc_verify.answers._numbers import AND, Token, read_numbers
+from kyc_verify.answers._numbers import AND, ORDINALS, Token, read_numbers
 from kyc_verify.answers.forms import Clarify, Forms, Refused
 from kyc_verify.terms import MAX_ANSWER
 
@@ -26,6 +26,8 @@ VERSION: Final = 1
 OLDEST: Final = 127
 """Years after which a birth date is refused; nobody has lived to 123."""
 
+# A day as machines write it, the time of day left out; dateutil would swap its day and month where days come first.
+_ISO: Final = re.compile(r"\s*([0-9]{4})-?([0-9]{2})-?([0-9]{2})[Tt ][0-9]{2}(?::?[0-9]{2}.*)?\Z", re.DOTALL)
 _DIGIT_WORD: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _ORDINALS: Final = frozenset("st nd rd th er ere eme e o a ro do to no mo ام م".split())  # noqa: SIM905
 _FILLERS: Final = frozenset(
@@ -40,15 +42,6 @@ _FILLERS: Final = frozenset(
     شنبه یکشنبه دوشنبه سه شنبه سهشنبه چهارشنبه پنجشنبه جمعه
     """.split(),  # noqa: SIM905 - a word list
 )  # fmt: skip
-_FIRST: Final = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15,
-    "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
-    "premier": 1, "premiere": 1, "primero": 1, "primer": 1,
-    "اول": 1, "یکم": 1, "دوم": 2, "سوم": 3, "چهارم": 4, "پنجم": 5, "ششم": 6, "هفتم": 7, "هشتم": 8, "نهم": 9,
-    "دهم": 10, "یازدهم": 11, "دوازدهم": 12, "سیزدهم": 13, "چهاردهم": 14, "پانزدهم": 15, "شانزدهم": 16,
-    "هفدهم": 17, "هجدهم": 18, "نوزدهم": 19, "بیستم": 20, "سیم": 30,
-}  # fmt: skip
 
 
 def _tokens(text: str) -> list[Token]:
@@ -57,7 +50,7 @@ def _tokens(text: str) -> list[Token]:
     tokens = read_numbers(_DIGIT_WORD.sub(" ", folded).split())
     out: list[Token] = []
     for token in tokens:
-        ordinal = _FIRST.get(token.word) if token.number is None else None
+        ordinal = ORDINALS.get(token.word) if token.number is None else None
         if ordinal is None:
             out.append(token)
             continue
@@ -79,11 +72,12 @@ class _Parts:
         self.numbers: list[Token] = []
         self.month: int | None = None
         self.persian = False
-        named = [t.word for t in tokens if t.number is None or t.word == "sept"]
-        sept = "sept" in named and not any(w != "sept" and (w in MONTHS or w in JALALI_MONTHS) for w in named)
+        # In French, seven as well: the last one is the month, unless another month is named.
+        other = any(t.number is None and (t.word in MONTHS or t.word in JALALI_MONTHS) for t in tokens)
+        sept = -1 if other else max((at for at, t in enumerate(tokens) if t.word == "sept"), default=-1)
         for at, token in enumerate(tokens):
             word = token.word
-            if token.whole is not None and not (word == "sept" and sept):
+            if token.whole is not None and at != sept:
                 self.numbers.append(token)
             elif word in MONTHS or word in JALALI_MONTHS:
                 if self.month is not None:
@@ -186,7 +180,8 @@ def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
 
     found: set[date] = set()
     language, region = _language(locale)
-    orders = (True, False) if not language or (language == "en" and not region) else ((language, region) != ("en", "US"),)
+    told = language and (language != "en" or region)
+    orders = ((language, region) != ("en", "US"),) if told else (True, False)
     for default in (datetime(2000, 1, 1), datetime(2003, 2, 3)):  # noqa: DTZ001 - only the parts not said
         for dayfirst in orders:
             try:
@@ -208,7 +203,8 @@ def read(said: str | date, *, locale: str | None, now: datetime) -> date | Clari
 
     Args:
         said: What was said or typed, or the date itself.
-        locale: A language tag. ``en-US`` says the month first, ``en`` alone does not tell, all others say the day first.
+        locale: A language tag. ``en-US`` says the month first, ``en`` alone does not tell, all others say the day
+            first.
         now: When it is said; two-digit years lie before it.
 
     Returns:
@@ -227,7 +223,8 @@ def read(said: str | date, *, locale: str | None, now: datetime) -> date | Clari
         return said
     if len(said) > MAX_ANSWER:
         raise Refused("too_long")
-    tokens = _tokens(said)
+    iso = _ISO.match(said)
+    tokens = _tokens(" ".join(iso.groups()) if iso else said)
     if not tokens:
         raise Refused("blank")
     try:
@@ -247,7 +244,7 @@ def read(said: str | date, *, locale: str | None, now: datetime) -> date | Clari
 
 
 def check_enrollable(day: date, *, now: datetime) -> None:
-    """Refuse a date that nobody alive was born on.
+    """Refuse a date that nobody alive was born on, and no account of anybody's was opened on.
 
     Raises:
         Refused: ``future`` or ``too_old``.

@@ -26,7 +26,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "unknown_check": "the policy has no check of this id",
     "not_stored": "this check stores nothing at enrollment",
     "wrong_type": "it is not of the type this check takes",
-    "weak_pin": "it is too short or too easy to guess (one digit repeated, a run such as 1234, a year or the most used)",
+    "weak_pin": "it is too short or too easy to guess (one digit repeated, a run such as 1234, a year, the most used)",
     "no_region": "a national number needs a region; give it in international form",
 }
 """Every reason for refusing a fact: the stable word and what is said of it, never quoting the fact."""

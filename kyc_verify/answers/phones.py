@@ -34,15 +34,16 @@ _EXTENSION: Final = ";ext="
 _CANONICAL: Final = re.compile(r"(\+[1-9][0-9]{4,14})(?:;ext=([0-9]{1,11}))?\Z", re.ASCII)
 # What may stand around digits; letters only in the words for an extension.
 _WRITTEN: Final = re.compile(r"[-+0-9 ().,/;:#~=x*]*\Z", re.ASCII)
-_WORDS: Final = re.compile(r"(?<![a-z])(?:tel:|extension|ext\.?|extn\.?|poste|anexo|int\.?|x|داخلی)(?![a-z])", re.IGNORECASE)
+_WORDS: Final = re.compile(
+    r"(?<![a-z])(?:tel:|extension|ext\.?|extn\.?|poste|anexo|int\.?|x|داخلی)(?![a-z])", re.IGNORECASE
+)
 _MINUS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d\uff70"), "-")
 
 _KINDS: Final = (
     "fixed", "mobile", "fixed_or_mobile", "toll_free", "premium", "shared_cost", "voip", "personal", "pager",
-    "universal_access",
+    "universal_access", "voicemail",
 )  # fmt: skip
 _NO_KIND: Final = "unknown"
-_VOICEMAIL: Final = 28
 # +870 Inmarsat, +881 global mobile satellite, +882 and +883 international networks, +878 and +979: dear or premium.
 _SATELLITE: Final = ("+870", "+881", "+882", "+883")
 _DEAR: Final = ("+878", "+888", "+979", "+808")
@@ -105,8 +106,8 @@ def canonical(number: str, *, region: str | None) -> str:
         if not number.startswith(("+", "tel:+")) and (region or "").upper() not in _regions():
             raise Refused("no_region")
     parsed = _parsed(number, None if region is None else region.upper())
-    national = ("0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else "") + str(parsed.national_number)
-    plain = f"+{parsed.country_code}{national}"
+    zeros = "0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else ""
+    plain = f"+{parsed.country_code}{zeros}{parsed.national_number}"
     return plain + _EXTENSION + parsed.extension if parsed.extension else plain
 
 
@@ -137,8 +138,6 @@ def kind(number: str) -> str:
         found = phonenumbers.number_type(phonenumbers.parse(number, None))
     except phonenumbers.NumberParseException:
         return _NO_KIND
-    if found == _VOICEMAIL:
-        return "voicemail"
     return _KINDS[found] if 0 <= found < len(_KINDS) else _NO_KIND
 
 

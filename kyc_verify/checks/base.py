@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Self
 
 from kyc_verify import prompts as shipped
 from kyc_verify.answers import Clarify, Forms, Refused, common
@@ -75,8 +75,7 @@ class Check:
         given = {"id": id, **parameters}
         for name, value in given.items():
             if value is not None:
-                frozen = MappingProxyType(dict(value)) if isinstance(value, dict) else value
-                object.__setattr__(self, name, frozen)
+                object.__setattr__(self, name, _frozen(value))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"a check is immutable; make another with {name}="
@@ -94,6 +93,20 @@ class Check:
     def parameters(self) -> dict[str, object]:
         """What this instance was given: enough, with the class, to make it again."""
         return {"id": self.id, **vars(self)}
+
+    def exposed(self) -> Self:
+        """Return the check as an incident leaves it: every class passes it for certain, and it says nothing."""
+        changed = object.__new__(type(self))
+        vars(changed).update(vars(self))
+        if self.likelihoods is not None:
+            vars(changed)["likelihoods"] = replace(self.likelihoods, exposed=True)
+        return changed
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, dict):
+        return MappingProxyType({key: _frozen(item) for key, item in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +132,16 @@ class SignalCheck(Check):
     """A check that asks the caller nothing: it costs 0 seconds and comes first.
 
     Attributes:
-        source: Name of the `SignalSource` among the verifier's ``signals``; None for one that judges the call itself.
+        source: Name of the `SignalSource` among the verifier's ``signals``: by default the class's id. A check that
+            judges the call itself says ``source = None``.
     """
 
     source: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "source" not in cls.__dict__ and cls.source is None and cls.__module__.partition(".")[0] != "kyc_verify":
+        own = cls.__mro__[: cls.__mro__.index(SignalCheck)]
+        if not any("source" in vars(base) for base in own):
             cls.source = cls.id
 
     def __init__(
@@ -162,8 +177,8 @@ class AskedCheck(Check):
         return shipped.text(f"ask.{self.prompt_key()}", shipped.language(*wanted))
 
     def prompt_key(self) -> str:
-        """Name the shipped text; a check of one's own brings `prompts` instead."""
-        return self.id
+        """Name the shipped text, whatever this one's id; a check of one's own brings `prompts` instead."""
+        return type(self).id
 
 
 class AnswerCheck(AskedCheck):
@@ -190,7 +205,7 @@ class AnswerCheck(AskedCheck):
         asset: str | None = None,
         seconds: int | None = None,
     ) -> None:
-        texts = None if prompts is None else dict(prompts)
+        texts: object = dict(prompts) if isinstance(prompts, Mapping) else prompts
         super().__init__(id, prompts=texts, likelihoods=likelihoods, asset=asset, seconds=seconds)
 
     def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms | Clarify:

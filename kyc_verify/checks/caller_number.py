@@ -19,6 +19,7 @@ class CallerNumber(SignalCheck):
 
     row = "caller_number"
     asset = "sim"
+    source = None
     uses_contact = True
 
     def __init__(self, id: str | None = None, *, likelihoods: Likelihoods | None = None) -> None:  # noqa: A002

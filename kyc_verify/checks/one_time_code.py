@@ -57,7 +57,8 @@ class OneTimeCode(AskedCheck):
         code = f"one_time_code.{known}"
         object.__setattr__(self, "row", f"{code}.{template}" if known is Channel.SMS else code)
         object.__setattr__(self, "asset", "mailbox" if known is Channel.EMAIL else "sim")
-        object.__setattr__(self, "methods", _METHODS.get(known, (Method.OTP,)))  # type: ignore[call-overload]
+        methods = _METHODS.get(known) if isinstance(known, Channel) else None
+        object.__setattr__(self, "methods", methods or (Method.OTP,))
 
     def parameters(self) -> dict[str, object]:
         """What `__init__` takes."""

@@ -41,8 +41,11 @@ class SimSwap(SignalCheck):
         """Judge the reply; anything that is not clearly a "no change" fails."""
         value = signal.value
         if isinstance(value, Mapping):
-            if value.get("covered") is False:
+            covered = value.get("covered", True)
+            if covered is False:
                 return Outcome.UNAVAILABLE
+            if covered is not True:
+                return Outcome.FAIL
             if "swapped" in value:
                 value = value["swapped"]
             elif "changed_at" in value:

@@ -12,30 +12,21 @@ last entry.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import os
-import re
-import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, Self, SupportsIndex, TypedDict
+from typing import Final, NoReturn, Self, SupportsIndex
 
 from kyc_verify.errors import ConfigurationError, UsageError
+from kyc_verify.hashing import entries
 from kyc_verify.terms import Secret
 
 __all__ = ["Closed", "Keyring", "Label", "hkdf"]
 
-_LEAST: Final = 32
-_MOST: Final = 1024
-_DISTINCT: Final = 8  # of 32 random bytes about 30 differ; fewer than 8 do once in 10^40
-_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
-_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
 _SALT: Final = b"kyc_verify keyring 1"
-_URL_SAFE: Final = str.maketrans("-_", "+/")
-_STATES: Final = ("archived", "staged")
 
 
 class Label(StrEnum):
@@ -108,19 +99,19 @@ class Keyring(Closed):
         archived: Collection[str] = (),
         staged: Collection[str] = (),
     ) -> None:
-        entries = _pairs(keys)
-        faults = "; ".join(_faults(entries, archived, staged))
+        given = entries.pairs(keys)
+        faults = "; ".join(entries.faults(given, archived, staged))
         if faults:
-            del keys, entries  # a traceback that shows local variables must not show a key
+            del keys, given  # a traceback that shows local variables must not show a key
             raise ConfigurationError(faults)
-        names: list[str] = [name for name, _ in entries]
+        names: list[str] = [name for name, _ in given]
         active, *retired = [name for name in names if name not in archived and name not in staged]
         self.__ids = (active, *[name for name in names if name != active])
-        self.__peppers = frozenset([active, *retired, *staged])
+        self.__peppers = frozenset(name for name in names if name not in archived)
         self.__retired = frozenset(retired)
         self.__oldest = names[-1]
         self.__derived = {
-            (label, name): hkdf(key, salt=_SALT, info=label.encode()) for name, key in entries for label in Label
+            (label, name): hkdf(key, salt=_SALT, info=label.encode()) for name, key in given for label in Label
         }
 
     @classmethod
@@ -160,7 +151,7 @@ class Keyring(Closed):
     @classmethod
     def _parsed(cls, value: Secret, where: str) -> Self:
         try:
-            return cls(**_entries(value.reveal()))
+            return cls(**entries.parsed(value.reveal()))
         except ConfigurationError as error:
             fault = f"{where}: {error}"
         raise ConfigurationError(fault)  # from here, where no frame and no context holds a value
@@ -168,9 +159,7 @@ class Keyring(Closed):
     @staticmethod
     def new_entry(key_id: str = "1") -> str:
         """Return a fresh ``id:value``, for the environment or a file. To rotate, put it before what is there."""
-        if type(key_id) is not str or not _ID.fullmatch(key_id):
-            raise ConfigurationError(_ID_RULE)
-        return f"{key_id}:{base64.b64encode(secrets.token_bytes(_LEAST)).decode()}"
+        return entries.new_entry(key_id)
 
     @property
     def active(self) -> str:
@@ -205,80 +194,10 @@ class Keyring(Closed):
         """
         found = self.__derived.get((label, self.active if key_id is None else key_id))
         if found is None:
-            msg = "this key is not in the keyring; put it back, as the last entry or before it"
+            msg = "this key is not in the keyring; archive an entry instead of removing it"
             raise ConfigurationError(msg)
         return found
 
     def chain_keys(self) -> Mapping[str, bytes]:
         """Return the audit chain's keys by id, archived ones included, for `audit.verify`."""
         return MappingProxyType({name: self.__derived[Label.CHAIN, name] for name in self.__ids})
-
-
-_ID_RULE: Final = "a key id is 1 to 32 of A-Z a-z 0-9 . _ -"
-
-
-class _Given(TypedDict):
-    keys: list[tuple[str, bytes]]
-    archived: list[str]
-    staged: list[str]
-
-
-def _pairs(keys: object) -> tuple[Any, ...]:
-    if isinstance(keys, Mapping):
-        return tuple(keys.items())
-    return tuple(keys) if isinstance(keys, Iterable) else ()
-
-
-def _faults(entries: tuple[Any, ...], archived: object, staged: object) -> Iterator[str]:
-    """Say what is wrong with the entries, without quoting any: a mistyped id may be a key."""
-    if not entries:
-        yield "a keyring needs at least one key: a mapping of id to bytes, the newest first"
-    ids: list[str] = []
-    values: list[bytes] = []
-    for at, entry in enumerate(entries, 1):
-        name, key = entry if type(entry) is tuple and len(entry) == 2 else (None, None)  # noqa: PLR2004 - a pair
-        if type(name) is not str or not _ID.fullmatch(name):
-            yield f"key {at}: {_ID_RULE}"
-        elif name in ids:
-            yield f"key {at} has the id of another"
-        else:
-            ids.append(name)
-        if type(key) is not bytes or not _LEAST <= len(key) <= _MOST or len(set(key)) < _DISTINCT:
-            yield f"key {at} must be {_LEAST} to {_MOST} random bytes, as from Keyring.new_entry()"
-        elif key in values:
-            yield f"key {at} has the value of another"
-        else:
-            values.append(key)
-    for what, given in (("archived", archived), ("staged", staged)):
-        if isinstance(given, str) or not isinstance(given, Collection) or not all(name in ids for name in given):
-            yield f"{what} must be a set of ids of this keyring"
-            return
-    if ids and not [name for name in ids if name not in archived and name not in staged]:
-        yield "no key is active: one must be neither archived nor staged"
-    elif ids and ids[-1] in staged:
-        yield "the last key cannot be staged: names are made with it; put a new key first"
-
-
-def _entries(value: str) -> _Given:
-    given = _Given(keys=[], archived=[], staged=[])
-    written = re.split(r"[\s,]+", value.strip())
-    for at, entry in enumerate(written, 1):
-        name, *rest = f"1:{entry}".split(":") if [entry] == written and ":" not in entry else entry.split(":")
-        if len(rest) == 2 and rest[1] in _STATES:  # noqa: PLR2004 - a value and a state
-            (given["archived"] if rest[1] == "archived" else given["staged"]).append(name)
-        elif len(rest) != 1:
-            msg = f"entry {at} must be id:value, id:value:archived or id:value:staged"
-            raise ConfigurationError(msg)
-        given["keys"].append((name, _decoded(rest[0], at)))
-    return given
-
-
-def _decoded(value: str, at: int) -> bytes:
-    if _HEX.fullmatch(value):
-        return bytes.fromhex(value)
-    bare = value.translate(_URL_SAFE).rstrip("=")
-    try:
-        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-    except ValueError:
-        msg = f"entry {at} is neither base64 nor hexadecimal"
-        raise ConfigurationError(msg) from None

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from kyc_verify.budgets import Budgets, Lifetimes
 from kyc_verify.call import Stake, aware
 from kyc_verify.checks import AnswerCheck, Check
-from kyc_verify.decision import Decision, Verdict
-from kyc_verify.errors import InvalidPolicy, PolicyError, UsageError
+from kyc_verify.decision import Decision
+from kyc_verify.errors import UsageError
 from kyc_verify.evidence import Evidence
-from kyc_verify.policy import _codec, _validate
-from kyc_verify.policy._judge import Judge
+from kyc_verify.floors import Floor, Violation
+from kyc_verify.policy import _codec, _reader
+from kyc_verify.policy._floor import violations
+from kyc_verify.policy._judge import Judge, compile_table
+from kyc_verify.policy._validate import checked_table
 from kyc_verify.policy.requirement import Requirement, Tier
 from kyc_verify.score import ScoreTable
-from kyc_verify.threats import Likelihoods, ThreatModel
+from kyc_verify.threats import ThreatModel
 
-__all__ = ["Policy"]
+__all__ = ["Policy", "bound_to"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class Policy:
         language: What is spoken when neither the customer's nor the call's language is known.
         enrolled_share: By check id, the share of customers who have it (1 by default); subjects that do not exist are
             given the same profile by a keyed draw.
+        table: What every outcome weighs; derived.
+        fingerprint: SHA-256 of everything that a decision, a question or a record depends on; derived.
 
     Raises:
         InvalidPolicy: every fault at once, each with the path of its field.
@@ -55,36 +60,56 @@ class Policy:
     table: ScoreTable = field(init=False, repr=False, compare=False)
     fingerprint: str = field(init=False, repr=False, compare=False)
     _by_id: Mapping[str, Check] = field(init=False, repr=False, compare=False)
-    _judges: dict[tuple[str, Requirement], Judge] = field(init=False, repr=False, compare=False)
+    _judges: Mapping[tuple[str, Tier | None], Judge] = field(init=False, repr=False, compare=False)
     _incidents: dict[tuple[str, ...], Policy] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         given: object = self.checks
         if isinstance(given, Iterable) and not isinstance(given, str):
-            object.__setattr__(self, "checks", tuple(given))
+            self._set(checks=tuple(given))
         for name in ("actions", "enrolled_share"):
             value = getattr(self, name)
             if isinstance(value, Mapping):
                 ordered = sorted(value.items(), key=lambda item: str(item[0]))
-                object.__setattr__(self, name, MappingProxyType(dict(ordered)))
-        # The table is needed to see what is out of reach; it is made as soon as the checks are sound.
-        object.__setattr__(self, "table", _Late(self))
-        faults = [PolicyError(path, message) for path, message in _validate.faults_of(self)]
-        if faults:
-            raise InvalidPolicy(faults)
-        object.__setattr__(self, "table", _table(self))
-        object.__setattr__(self, "_by_id", MappingProxyType({check.id: check for check in self.checks}))
-        object.__setattr__(self, "_judges", {})
-        object.__setattr__(self, "_incidents", {})
+                self._set(**{name: MappingProxyType(dict(ordered))})
+        self._set(table=checked_table(self))
+        shares = {name: float(share) for name, share in self.enrolled_share.items()}
+        self._set(enrolled_share=MappingProxyType(shares))
+        self._compile()
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _compile(self) -> None:
+        """Derive everything else from the fields and the table."""
+        by_id = {check.id: check for check in self.checks}
         body = _codec.dump(self, decisive=True)
-        object.__setattr__(self, "fingerprint", hashlib.sha256(body.encode()).hexdigest())
+        self._set(fingerprint=hashlib.sha256(body.encode()).hexdigest(), _by_id=MappingProxyType(by_id), _incidents={})
+        judges = {
+            (action, tier): self._judge(action, rule if tier is None else tier.requirement)
+            for action, rule in self.actions.items()
+            for tier in (None, *rule.stakes)
+        }
+        self._set(_judges=MappingProxyType(judges))
+
+    def _judge(self, action: str, rule: Requirement) -> Judge:
+        return Judge(
+            action,
+            rule,
+            checks=self.asked(rule),
+            known=frozenset(self._by_id),
+            table=self.table,
+            fingerprint=self.fingerprint,
+            bound=bound_to(action, None),
+        )
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def check(self, check_id: str) -> Check:
+    def layer(self, check_id: str) -> Check:
         """Return the check of an id.
 
         Raises:
@@ -100,10 +125,16 @@ class Policy:
         """Return what an action demands for a stake, and the tier it falls into.
 
         Raises:
-            UsageError: the policy has no such action.
+            UsageError: the policy has no such action, or the stake is none.
         """
         if type(action) is not str or action not in self.actions:
             msg = "the policy has no such action; see policy.actions"
+            raise UsageError(msg)
+        if stake is None:
+            return self.actions[action], None
+        given: object = stake
+        if not isinstance(given, Stake):
+            msg = "stake must be a Stake or None"
             raise UsageError(msg)
         return self.actions[action].for_stake(stake)
 
@@ -120,7 +151,7 @@ class Policy:
 
     def evaluate(
         self,
-        evidence: Sequence[Evidence],
+        evidence: Iterable[Evidence],
         *,
         action: str,
         now: datetime,
@@ -130,7 +161,8 @@ class Policy:
         """Weigh the evidence and decide.
 
         Pure: the same evidence and time give the same decision. Evidence older than `max_age` loses its positive
-        weight, and so does a code that was sent for another action or stake.
+        weight, and so does a code that was sent for another action or stake. What the requirement may not ask for does
+        not count.
 
         Args:
             evidence: What the checks observed, in any order; at most one per check counts: of two, the lower.
@@ -143,52 +175,58 @@ class Policy:
             The decision: VERIFIED, EXEMPT, or PENDING with what is missing; its score in centibits per class.
 
         Raises:
-            UsageError: `now` is naive, the action is unknown, or the evidence is not Evidence.
+            UsageError: `now` is naive, the action is unknown, `run` is no number of a run, the stake is none, or the
+                evidence is not Evidence of checks of this policy.
 
         Security:
-            Reasons never contain an answer, a code or a number, nor which answer was wrong.
+            Reasons never contain an answer, a code or a number. They name what is missing: they are for the auditor.
         """
         aware(now, "now")
-        if not all(isinstance(item, Evidence) for item in evidence):
-            msg = "evidence must be Evidence values"
-            raise UsageError(msg)
-        requirement, _ = self.requirement(action, stake)
-        judge = self._judges.get((action, requirement)) or self._judge(action, requirement)
-        decision = judge.decide(evidence, now=now, run=run, bound=bound_to(action, stake))
-        return replace(decision, verdict=Verdict.EXEMPT, missing=(), required=0) if requirement.exempt else decision
+        _, tier = self.requirement(action, stake)
+        judge = self._judges[action, tier]
+        bound = judge.bound if stake is None else bound_to(action, stake)
+        return judge.decide(evidence, now=now, run=run, bound=bound)
 
-    def _judge(self, action: str, requirement: Requirement) -> Judge:
-        judge = Judge(
-            action=action,
-            requirement=requirement,
-            threshold=0 if requirement.exempt else requirement.threshold,
-            checks={check.id: check for check in self.asked(requirement)},
-            table=self.table,
-            claims_bound=self.threats.claims_bound,
-            fingerprint=self.fingerprint,
-        )
-        self._judges[action, requirement] = judge
-        return judge
+    def check(self, floor: Floor) -> tuple[Violation, ...]:
+        """Say what this policy breaks of a standard's floor: clause, field, what is, what must be.
+
+        Args:
+            floor: One of `kyc_verify.floors`, or several combined with ``|``.
+
+        Raises:
+            UsageError: it is no floor.
+        """
+        given: object = floor
+        if not isinstance(given, Floor):
+            msg = "check takes a floor, as in policy.check(floors.psd2); policy.layer(id) returns a check"
+            raise UsageError(msg)
+        return violations(self, given)
 
     # ── Other policies from this one ─────────────────────────────────────────────────────────────────────────────────
 
     def with_incident(self, fields: Iterable[str]) -> Policy:
         """Return the policy for customers of whom these fields are exposed: every class passes them for certain.
 
+        What asks for them then weighs nothing. An action that needed it is out of reach, and its runs go to REVIEW.
+
+        Args:
+            fields: Fields that rows of the threat model name, or ids of checks with likelihoods of their own.
+
         Raises:
-            InvalidPolicy: an action is then out of reach; or no row has such a field.
+            InvalidPolicy: nothing asks for a field of that name.
         """
-        key = tuple(sorted(set(fields)))
+        key = tuple(sorted({fields} if isinstance(fields, str) else set(fields), key=str))
         if key not in self._incidents:
+            own = {check.id for check in self.checks if check.likelihoods is not None}.intersection(key)
+            asked = {name for row in self.threats.rows.values() for name in row.fields}
             changed = object.__new__(Policy)
             changed.__dict__.update(self.__dict__)
-            threats = self.threats.with_incident(key)
-            object.__setattr__(changed, "threats", threats)
-            object.__setattr__(changed, "table", _table(changed))
-            object.__setattr__(changed, "_judges", {})
-            object.__setattr__(changed, "_incidents", {})
-            body = _codec.dump(changed, decisive=True)
-            object.__setattr__(changed, "fingerprint", hashlib.sha256(body.encode()).hexdigest())
+            changed._set(
+                checks=tuple(check.exposed() if check.id in own else check for check in self.checks),
+                threats=self.threats.with_incident(name for name in key if name in asked or name not in own),
+            )
+            changed._set(table=compile_table(changed.checks, changed.threats))
+            changed._compile()
             self._incidents[key] = changed
         return self._incidents[key]
 
@@ -210,7 +248,7 @@ class Policy:
             InvalidPolicy: every fault, with its path.
             ConfigurationError: it is not JSON.
         """
-        return cls(**_codec.load(text, checks=checks))
+        return cls(**_reader.load(text, checks=checks))
 
     def diff(self, other: Policy) -> tuple[str, ...]:
         """Say what is different in another policy, one sentence for each field: path, this one's, the other's."""
@@ -218,31 +256,9 @@ class Policy:
         if not isinstance(given, Policy):
             msg = "diff takes another Policy"
             raise UsageError(msg)
-        return _codec.differences(_codec.plain(self), _codec.plain(other))
+        return _codec.differences(self, other)
 
 
 def bound_to(action: str, stake: Stake | None) -> str:
-    """Return what a code is bound to: the action, and the stake if there is one."""
-    return f"{action}|{'' if stake is None else stake.text()}"
-
-
-class _Late:
-    """The table of a policy that is still being looked at; made when the first score is asked for."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._made: ScoreTable | None = None
-
-    def __getattr__(self, name: str) -> object:
-        if self._made is None:
-            self._made = _table(self._policy)
-        return getattr(self._made, name)
-
-
-def _table(policy: Policy) -> ScoreTable:
-    columns: list[tuple[str, Likelihoods | str]] = []
-    for check in policy.checks:
-        by_id = check.id if check.id in policy.threats.rows and not check.likelihoods else check.row
-        own = check.likelihoods if policy.threats.claims_bound else None
-        columns.append((check.id, own if own is not None else str(by_id if by_id in policy.threats.rows else check.id)))
-    return ScoreTable(policy.threats, tuple(columns))
+    """Return what a code is bound to: the action, and the stake if there is one. No two pairs give one text."""
+    return f"{len(action)}:{action}{'' if stake is None else f'|{stake.text()}'}"

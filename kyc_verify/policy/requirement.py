@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -10,8 +11,9 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, Literal
 
-from kyc_verify.call import Stake, exact_amount, exact_currency, exact_id
+from kyc_verify.call import Stake, exact_amount, exact_currency
 from kyc_verify.errors import ConfigurationError, UsageError
+from kyc_verify.policy._faults import Faults, id_faults, text_faults
 from kyc_verify.threats import threshold, threshold_bits
 
 __all__ = ["LOW_RISK", "Requirement", "Tier"]
@@ -21,8 +23,7 @@ LOW_RISK: Final = 200
 
 _MOST_FACTORS: Final = 3
 _MOST_COUNT: Final = 1_000_000
-
-Faults = Iterator[tuple[str, str]]
+_YEAR: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,22 @@ class Requirement:
     def __post_init__(self) -> None:
         for name in ("checks", "all_of", "any_of", "stakes"):
             value = getattr(self, name)
-            if isinstance(value, list | set | frozenset):
-                object.__setattr__(self, name, tuple(sorted(value) if isinstance(value, set | frozenset) else value))
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+            elif isinstance(value, set | frozenset):
+                object.__setattr__(self, name, tuple(sorted(value, key=str)))
         if isinstance(self.purpose, Mapping):
-            object.__setattr__(self, "purpose", MappingProxyType(dict(sorted(self.purpose.items()))))
+            texts = sorted(self.purpose.items(), key=lambda item: str(item[0]))
+            object.__setattr__(self, "purpose", MappingProxyType(dict(texts)))
+        # One spelling for one number: 2, "2" and 2.0 make equal requirements, with one fingerprint.
+        with suppress(ConfigurationError):
+            if self.bits is not None:
+                whole, rest = divmod(threshold_bits(self.bits), 100)
+                object.__setattr__(self, "bits", Decimal(f"{whole}.{rest:02}".rstrip("0")) if rest else whole)
+        with suppress(ConfigurationError):
+            if self.risk is not None:
+                threshold(self.risk)
+                object.__setattr__(self, "risk", Fraction(str(self.risk)))
 
     def __hash__(self) -> int:
         return hash((str(self.bits), str(self.risk), self.checks, self.factors, self.all_of, self.any_of, self.accept))
@@ -98,19 +111,17 @@ class Requirement:
     def faults(self, path: str, *, nested: bool = False) -> Faults:
         """Yield the path and the message of each fault that needs no other part of the policy."""
         yield from self._kinds(path)
-        if type(self.exempt) is bool and self.exempt:
+        if self.stakes and (nested or self.exempt is True):
+            yield f"{path}.stakes", "a tier has no tiers of its own" if nested else "an exempt action needs no tiers"
+        if self.exempt is True:
             if self != Requirement(exempt=True, role=self.role, stakes=self.stakes, purpose=self.purpose):
                 yield path, "an exempt requirement asks nothing: leave everything else out"
-            if not nested and self.stakes:
-                yield f"{path}.stakes", "an exempt action needs no tiers"
             return
         if self.bits is not None and self.risk is not None:
             yield path, "give bits or risk, not both"
         elif self.bits is None and self.risk is None and not (self.factors or self.all_of or self.any_of):
             yield path, "asks for nothing; use Requirement.none() to say so"
         yield from self._numbers(path)
-        if nested and self.stakes:
-            yield f"{path}.stakes", "a tier has no tiers of its own"
 
     def _kinds(self, path: str) -> Faults:
         yield from self._names(path)
@@ -120,13 +131,8 @@ class Requirement:
         if self.accept not in ("first", "lossless"):
             yield f"{path}.accept", 'must be "first" or "lossless"'
         if self.role is not None:
-            try:
-                exact_id(self.role, "role")
-            except UsageError as fault:
-                yield f"{path}.role", str(fault)
-        texts = self.purpose
-        if not isinstance(texts, Mapping) or not all(type(k) is str and type(v) is str and v for k, v in texts.items()):
-            yield f"{path}.purpose", "must map languages to texts"
+            yield from id_faults(self.role, f"{path}.role")
+        yield from text_faults(self.purpose, f"{path}.purpose")
         if not isinstance(self.stakes, tuple) or not all(isinstance(tier, Tier) for tier in self.stakes):
             yield f"{path}.stakes", "must be a list of Tier values"
 
@@ -156,8 +162,9 @@ class Requirement:
             yield f"{path}.risk", str(fault)
         if type(self.factors) is not int or not 0 <= self.factors <= _MOST_FACTORS:
             yield f"{path}.factors", f"must be a whole number from 0 to {_MOST_FACTORS}"
-        if self.max_age is not None and not (isinstance(self.max_age, timedelta) and self.max_age > timedelta(0)):
-            yield f"{path}.max_age", "must be a timedelta of more than 0"
+        age = self.max_age
+        if age is not None and not (isinstance(age, timedelta) and timedelta(0) < age <= _YEAR):
+            yield f"{path}.max_age", "must be a timedelta of more than 0, up to 366 days"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,26 +187,25 @@ class Tier:
 
     def __post_init__(self) -> None:
         for name in ("up_to", "ceiling"):
-            value = getattr(self, name)
-            if value is not None:
-                try:
-                    object.__setattr__(self, name, exact_amount(value, f"Tier.{name}"))
-                except UsageError as fault:
-                    raise ConfigurationError(str(fault)) from None
+            with suppress(UsageError):
+                object.__setattr__(self, name, exact_amount(getattr(self, name), name))
 
     def faults(self, path: str) -> Faults:
-        """Yield the path and the message of each fault."""
+        """Yield the path and the message of each fault of the tier; those of its requirement are its own."""
+        for name in ("up_to", "ceiling"):
+            value = getattr(self, name)
+            if name == "up_to" or value is not None:
+                try:
+                    exact_amount(value, "it")
+                except UsageError as fault:
+                    yield f"{path}.{name}", str(fault)
         try:
-            exact_currency(self.currency, "currency")
+            exact_currency(self.currency, "it")
         except UsageError as fault:
             yield f"{path}.currency", str(fault)
-        if not isinstance(self.up_to, Decimal):
-            yield f"{path}.up_to", "must be an amount"
         if self.count is not None and (type(self.count) is not int or not 1 <= self.count <= _MOST_COUNT):
             yield f"{path}.count", f"must be a whole number from 1 to {_MOST_COUNT}"
-        if isinstance(self.requirement, Requirement):
-            yield from self.requirement.faults(f"{path}.requirement", nested=True)
-            if self.requirement.exempt is True and self.ceiling is None and self.count is None:
-                yield path, "a tier that asks nothing needs a ceiling or a count"
-        else:
+        if not isinstance(self.requirement, Requirement):
             yield f"{path}.requirement", "must be a Requirement"
+        elif self.requirement.exempt is True and self.ceiling is None and self.count is None:
+            yield path, "a tier that asks nothing needs a ceiling or a count"

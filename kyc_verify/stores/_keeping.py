@@ -1,8 +1,8 @@
-"""The verbs around runs on an embedded database: enroll, set_standing, note, erase, records, purge, ready."""
+"""What happens between runs, inside one transaction of an embedded store: redeem, enroll, holds, erasure, purge."""
 
 from __future__ import annotations
 
-import json
+import secrets
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,145 +10,178 @@ from typing import Final
 
 from kyc_verify.audit import AuditRecord
 from kyc_verify.credentials import Credential
-from kyc_verify.errors import StoreError
-from kyc_verify.ports import Standing, SubjectSeal
-from kyc_verify.stores import _schema as rows
-from kyc_verify.stores._running import Running, append
+from kyc_verify.ports import Redeemed, RedeemSeal, Redemption, StakeCharge, Standing, SubjectSeal
+from kyc_verify.stores import _reading as reading
+from kyc_verify.stores import _rows as rows
+from kyc_verify.stores._rules import KeptGrant, conflict, day, grant_refusal, micros, stake_fits
+from kyc_verify.stores._running import clear
 
-__all__ = ["Keeping", "check_schema"]
+__all__ = ["enroll", "erase", "note", "purge", "records", "redeem", "set_standing"]
 
+_KEY_BYTES: Final = 32
+_KEYED: Final = ("charges", "runs", "pins", "stakes")
 _OF_SUBJECT: Final = ("credentials", "numbers", "sessions", "grants", "subjects")
+_ENDING: Final = (
+    ("sessions", "rowid", "expires_at"), ("grants", "tenant, digest", "expires_at"), ("charges", "rowid", "until"),
+    ("runs", "rowid", "until"), ("pins", "tenant, key", "until"),
+)  # fmt: skip
+"""Table, its key, and the column that says until when its rows are needed."""
+
+_GRANT: Final = (
+    "SELECT g.session, g.binding, g.expires_at, g.redeemed_at, g.request, g.void, u.standing, u.key, d.key "
+    "FROM grants g LEFT JOIN subjects u ON u.tenant = g.tenant AND u.subject = g.subject "
+    "LEFT JOIN sessions s ON s.tenant = g.tenant AND s.id = g.session "
+    "LEFT JOIN days d ON d.tenant = s.tenant AND d.day = s.day WHERE g.tenant = ? AND g.digest = ?"
+)
+_REDEEM: Final = (
+    "UPDATE grants SET redeemed_at = ?, request = ? "
+    "WHERE tenant = ? AND digest = ? AND redeemed_at IS NULL AND void = 0"
+)
+_NEW_CREDENTIAL: Final = (
+    "INSERT INTO credentials VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET enrolled_at = excluded.enrolled_at, body = excluded.body"
+)
+_NEW_STAKE: Final = (
+    "INSERT INTO stakes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET micros = excluded.micros, count = excluded.count"
+)
+_PAST_DAYS: Final = (
+    "SELECT tenant, day FROM days WHERE day < ? AND NOT EXISTS "
+    "(SELECT 1 FROM sessions s WHERE s.tenant = days.tenant AND s.day = days.day) LIMIT ?"
+)
 
 
-def check_schema(db: sqlite3.Connection) -> None:
-    """Refuse a database that is not of this version.
-
-    Raises:
-        StoreError: it is older or newer, or a table is missing.
-    """
-    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if missing := sorted(set(rows.TABLES) - names):
-        msg = f"the database lacks the tables {', '.join(missing)}; it is another program's, or damaged"
-        raise StoreError(msg)
-    found = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-    version = None if found is None else found[0]
-    if version != rows.VERSION:
-        older = type(version) is int and version < rows.VERSION
-        advice = "migrate it" if older else "use the newer version of the library that wrote it"
-        msg = f"the database has schema version {version}, and this library needs {rows.VERSION}; {advice}"
-        raise StoreError(msg)
+# ── redeem ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Keeping(Running):
-    """What is kept between runs."""
+def redeem(db: sqlite3.Connection, redemption: Redemption, seal: RedeemSeal, now: datetime) -> Redeemed:
+    """See `Embedded.redeem`."""
+    found = _redeem(db, redemption, now)
+    if not found.replayed:
+        reading.append(db, redemption.tenant, lambda head: seal(head, found))
+    return found
 
-    def ready(self, now: datetime) -> None:
-        """Check that the store answers and has the expected schema."""
-        del now
-        with self._reading() as db:
-            check_schema(db)
 
-    def enroll(
-        self, tenant: str, subject: str, credentials: Sequence[Credential], *, clear: tuple[str, ...], fresh_key: bytes,
-        seal: SubjectSeal, now: datetime,
-    ) -> None:  # fmt: skip
-        """Keep credentials, void the subject's open grants, drop the named budgets, record."""
-        del now
-        with self._writing() as db:
-            key = _own_key(db, tenant, subject, fresh_key)
-            for each in credentials:
-                row = (tenant, subject, each.check, rows.us(each.enrolled_at), rows.credential_text(each))
-                db.execute("INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?)", row)
-            _void(db, tenant, subject)
-            _clear(db, tenant, clear)
-            append(db, tenant, lambda head: seal(head, key))
+def _redeem(db: sqlite3.Connection, redemption: Redemption, now: datetime) -> Redeemed:
+    where = (redemption.tenant, redemption.digest)
+    row = db.execute(_GRANT, where).fetchone()
+    kept, session, key, standing = None, None, None, Standing.OPEN
+    # Of a grant whose session was purged nothing is left to be held against: it is as one that never was.
+    if row is not None and (row[7] or row[8]) is not None:
+        session, binding, expires_at, redeemed_at, request, void, held, own_key, day_key = row
+        key, standing = own_key or day_key, Standing(held or Standing.OPEN)
+        kept = KeptGrant(
+            binding=rows.binding(binding),
+            expires_at=rows.at(expires_at),
+            redeemed=redeemed_at is not None,
+            request=request,
+            void=bool(void),
+        )
+    reason, replayed = grant_refusal(kept, redemption, standing=standing, now=now)
+    if reason is None and not replayed:
+        if redemption.charge is not None and not _stake(db, redemption.tenant, redemption.charge):
+            reason = "ceiling"
+        elif db.execute(_REDEEM, (rows.us(now), redemption.request, *where)).rowcount != 1:
+            raise conflict()
+    return Redeemed(reason=reason, replayed=replayed, key=key, session=session)
 
-    def set_standing(
-        self, tenant: str, subject: str, standing: Standing | None, *, flags: tuple[str, ...] | None,
-        clear: tuple[str, ...], fresh_key: bytes, seal: SubjectSeal, now: datetime,
-    ) -> None:  # fmt: skip
-        """Set the hold or the flags, drop the named budgets and run counts, record."""
-        del now
-        where = (tenant, subject)
-        with self._writing() as db:
-            key = _own_key(db, tenant, subject, fresh_key)
-            if standing is not None:
-                sql = "UPDATE subjects SET standing = ? WHERE tenant = ? AND subject = ?"
-                db.execute(sql, (standing.value, *where))
-            if flags is not None:
-                db.execute(
-                    "UPDATE subjects SET flags = ? WHERE tenant = ? AND subject = ?", (json.dumps(flags), *where)
-                )
-            if standing is Standing.LOCKED or flags is not None:
-                _void(db, tenant, subject)
-            _clear(db, tenant, clear)
-            append(db, tenant, lambda head: seal(head, key))
 
-    def note(self, tenant: str, subject: str | None, seal: SubjectSeal, now: datetime, *, fresh_key: bytes) -> None:
-        """Append a record and change nothing else."""
-        with self._writing() as db:
-            sql = "SELECT key FROM subjects WHERE tenant = ? AND subject = ?"
-            found = db.execute(sql, (tenant, subject)).fetchone()
-            if found is None:
-                day = (tenant, now.date().isoformat())
-                db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", (*day, fresh_key))
-                found = db.execute("SELECT key FROM days WHERE tenant = ? AND day = ?", day).fetchone()
-            key = found[0]
-            append(db, tenant, lambda head: seal(head, key))
+def _stake(db: sqlite3.Connection, tenant: str, charge: StakeCharge) -> bool:
+    """Add a sum, if it and the number of sums stay within the ceiling."""
+    sql = "SELECT micros, count FROM stakes WHERE tenant = ? AND key = ?"
+    total, count = db.execute(sql, (tenant, charge.key)).fetchone() or ("0", 0)
+    if not stake_fits(charge, total=int(total), count=count):
+        return False
+    # As text: a sum may have more digits than the database's integers.
+    db.execute(_NEW_STAKE, (tenant, charge.key, str(int(total) + micros(charge)), count + 1))
+    return True
 
-    def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
-        """Forget a subject; budgets and counts under keyed names stay until their window ends."""
-        del now
-        with self._writing() as db:
-            sql = "SELECT key FROM subjects WHERE tenant = ? AND subject = ?"
-            found = db.execute(sql, (tenant, subject)).fetchone()
-            for table in _OF_SUBJECT:
-                db.execute(f"DELETE FROM {table} WHERE tenant = ? AND subject = ?", (tenant, subject))  # noqa: S608
-            append(db, tenant, lambda head: seal(head, bytes(32)))
-        self._forget()
-        return found is not None
 
-    def _forget(self) -> None:
-        """Make sure that deleted bytes are gone from the disk."""
+# ── Subjects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def records(self, tenant: str, after: int, limit: int) -> Sequence[AuditRecord]:
-        """Return audit records with a sequence number over `after`, in order, at most `limit`."""
-        sql = "SELECT body FROM records WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?"
-        with self._reading() as db:
-            return [rows.record(body) for (body,) in db.execute(sql, (tenant, after, limit))]
 
-    def purge(self, before: datetime, limit: int) -> int:
-        """Drop what ended before: sessions, grants, charges, runs, pins, keys of past days; at most `limit` of each."""
-        end, dropped = rows.us(before), 0
-        with self._writing() as db:
-            for table, key, column in (
-                ("sessions", "tenant, id", "expires_at"),
-                ("grants", "tenant, digest", "expires_at"),
-                ("charges", "rowid", "until"),
-                ("runs", "rowid", "until"),
-                ("pins", "tenant, key", "until"),
-            ):
-                picked = f"SELECT {key} FROM {table} WHERE {column} <= ? LIMIT ?"  # noqa: S608 - names from above
-                dropped += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({picked})", (end, limit)).rowcount  # noqa: S608
-            # A day's key goes with the day: who was asked about in vain on it is then nobody's to find out.
-            day = before.date().isoformat()
-            live = "SELECT 1 FROM sessions WHERE sessions.tenant = days.tenant AND sessions.day = days.day"
-            dropped += db.execute(f"DELETE FROM days WHERE day < ? AND NOT EXISTS ({live})", (day,)).rowcount  # noqa: S608
-        return dropped
+def enroll(
+    db: sqlite3.Connection, tenant: str, subject: str, credentials: Sequence[Credential], *, keys: tuple[str, ...],
+    fresh_key: bytes, seal: SubjectSeal,
+) -> None:  # fmt: skip
+    """See `Embedded.enroll`."""
+    key = _own_key(db, tenant, subject, fresh_key)
+    for each in credentials:
+        row = (tenant, subject, each.check, rows.us(each.enrolled_at), rows.credential_text(each))
+        db.execute(_NEW_CREDENTIAL, row)
+    _void(db, tenant, subject)
+    clear(db, tenant, keys, _KEYED)
+    reading.append(db, tenant, lambda head: seal(head, key))
+
+
+def set_standing(
+    db: sqlite3.Connection, tenant: str, subject: str, *, standing: Standing | None, flags: tuple[str, ...] | None,
+    keys: tuple[str, ...], fresh_key: bytes, seal: SubjectSeal,
+) -> None:  # fmt: skip
+    """See `Embedded.set_standing`."""
+    key = _own_key(db, tenant, subject, fresh_key)
+    if standing is not None:
+        sql = "UPDATE subjects SET standing = ? WHERE tenant = ? AND subject = ?"
+        db.execute(sql, (standing.value, tenant, subject))
+    if flags is not None:
+        sql = "UPDATE subjects SET flags = ? WHERE tenant = ? AND subject = ?"
+        db.execute(sql, (rows.flags_text(flags), tenant, subject))
+    if standing is Standing.LOCKED or flags is not None:
+        _void(db, tenant, subject)
+    clear(db, tenant, keys, _KEYED)
+    reading.append(db, tenant, lambda head: seal(head, key))
+
+
+def note(
+    db: sqlite3.Connection, tenant: str, subject: str | None, *, fresh_key: bytes, seal: SubjectSeal, now: datetime
+) -> None:
+    """See `Embedded.note`."""
+    key = reading.subject_key(db, tenant, subject)
+    if key is None:
+        today = (tenant, day(now))
+        db.execute("INSERT INTO days VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (*today, fresh_key))
+        key = bytes(db.execute("SELECT key FROM days WHERE tenant = ? AND day = ?", today).fetchone()[0])
+    found = key
+    reading.append(db, tenant, lambda head: seal(head, found))
+
+
+def erase(db: sqlite3.Connection, tenant: str, subject: str, seal: SubjectSeal) -> bool:
+    """See `Embedded.erase`."""
+    key = reading.subject_key(db, tenant, subject)
+    for table in _OF_SUBJECT:
+        db.execute(f"DELETE FROM {table} WHERE tenant = ? AND subject = ?", (tenant, subject))  # noqa: S608 - our names
+    # A pseudonym under a key that anybody could guess would be none.
+    used = key or secrets.token_bytes(_KEY_BYTES)
+    reading.append(db, tenant, lambda head: seal(head, used))
+    return key is not None
 
 
 def _own_key(db: sqlite3.Connection, tenant: str, subject: str, fresh: bytes) -> bytes:
-    db.execute("INSERT OR IGNORE INTO subjects VALUES (?, ?, ?, 'open', '[]')", (tenant, subject, fresh))
-    sql = "SELECT key FROM subjects WHERE tenant = ? AND subject = ?"
-    return bytes(db.execute(sql, (tenant, subject)).fetchone()[0])
+    sql = "INSERT INTO subjects VALUES (?, ?, ?, 'open', '[]') ON CONFLICT DO NOTHING"
+    made = db.execute(sql, (tenant, subject, fresh)).rowcount == 1
+    return fresh if made else reading.subject_key(db, tenant, subject) or fresh
 
 
 def _void(db: sqlite3.Connection, tenant: str, subject: str) -> None:
-    sql = "UPDATE grants SET void = 1 WHERE tenant = ? AND subject = ? AND redeemed_at IS NULL"
+    sql = "UPDATE grants SET void = 1 WHERE tenant = ? AND subject = ? AND void = 0 AND redeemed_at IS NULL"
     db.execute(sql, (tenant, subject))
 
 
-def _clear(db: sqlite3.Connection, tenant: str, keys: tuple[str, ...]) -> None:
-    for key in keys:
-        for table in ("charges", "runs", "pins", "stakes"):
-            db.execute(f"DELETE FROM {table} WHERE tenant = ? AND key = ?", (tenant, key))  # noqa: S608 - names from above
+# ── The log, and what has ended ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def records(db: sqlite3.Connection, tenant: str, after: int, limit: int) -> list[AuditRecord]:
+    """See `Embedded.records`."""
+    sql = "SELECT body FROM records WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return [rows.record(body) for (body,) in db.execute(sql, (tenant, after, limit))]
+
+
+def purge(db: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """See `Embedded.purge`."""
+    end, left = rows.us(before), limit
+    for table, key, until in _ENDING:
+        picked = f"SELECT {key} FROM {table} WHERE {until} <= ? LIMIT ?"  # noqa: S608 - our names
+        left -= db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({picked})", (end, left)).rowcount  # noqa: S608
+    # A day's key goes after the day: whom was asked about in vain is then nobody's to find out.
+    sql = f"DELETE FROM days WHERE (tenant, day) IN ({_PAST_DAYS})"  # noqa: S608 - our names
+    left -= db.execute(sql, (day(before), left)).rowcount
+    return limit - left

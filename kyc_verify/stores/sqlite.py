@@ -1,194 +1,174 @@
-"""The embedded store: one SQLite file of its own, durable, for several threads and processes of one machine.
+"""The durable store of one machine: a SQLite file of its own, for several threads and processes.
 
-WAL with ``synchronous=FULL``: what was acknowledged survives a crash and a loss of power. Writers queue at a file lock
-beside the database before they take SQLite's own: its busy handler alone lets some writers starve for a third of a
-second. A connection belongs to one thread of one process; one from before a fork is never used.
+In write-ahead mode with ``synchronous=FULL``: what was acknowledged survives a crash and a loss of power. Deleted
+content is overwritten (``secure_delete``), and an erasure empties the write-ahead log as well.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kyc_verify.errors import ConfigurationError, StoreError
-from kyc_verify.stores import _schema as rows
-from kyc_verify.stores._keeping import Keeping, check_schema
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows: SQLite's own busy handler alone
-    fcntl = None
+from kyc_verify.ports import SubjectSeal
+from kyc_verify.stores import _schema
+from kyc_verify.stores._connections import Connections
+from kyc_verify.stores._embedded import Embedded
 
 __all__ = ["SQLiteStore"]
 
-_NAP: Final = 0.0002
-_LONGEST_NAP: Final = 0.002
-_FORKED: Final[list[object]] = []
-"""Connections from before a fork: never used again, and never closed, which would disturb the parent's file."""
+_LONGEST_WAIT: Final = 60
+_BUSY: Final = "another writer has held the database for too long; nothing was written: try again"
+_WHY: Final = {
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PERM: "the database may not be used; check the permissions of the file and its folder",
+    sqlite3.SQLITE_READONLY: "the database cannot be written to; check the permissions of the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened; check that it is there, and its permissions",
+    sqlite3.SQLITE_FULL: "the disk is full; nothing was written",
+    sqlite3.SQLITE_IOERR: "the disk failed; nothing was written",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; restore it from a backup and replay the erasures since",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+}
 
 
-class _Link:
-    """One thread's connection and its place in the queue of writers."""
-
-    def __init__(self, path: str, busy_timeout: float) -> None:
-        self.pid = os.getpid()
-        self.db = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, cached_statements=256)
-        self.queue = os.open(f"{path}-queue", os.O_RDWR | os.O_CREAT, 0o600) if fcntl is not None else -1
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=OFF"):
-            self.db.execute(f"PRAGMA {pragma}")
-
-    def close(self) -> None:
-        self.db.close()
-        if self.queue >= 0:
-            os.close(self.queue)
-
-
-class SQLiteStore(Keeping):
+class SQLiteStore(Embedded):
     """A store in a file.
 
+    It may be pickled and made anew in another process; what is pickled is the path.
+
     Args:
-        path: The file; made if it is not there. It must be the library's own: never the file of the host's data.
-        busy_timeout: Seconds a verb waits for its turn to write before it fails.
+        path: The file; made, for its owner only, if it is not there. It must be the library's own, never the file of
+            the host's data. Beside it live its log (``-wal``, ``-shm``) and the writers' queue (``-queue``).
+        busy_timeout: Seconds a verb waits for its turn to write before it fails, from 0 to 60.
 
     Raises:
         ConfigurationError: the path can never be a store.
         StoreError: the file cannot be used, or its schema is not the expected one.
+
+    Security:
+        Deleted bytes are overwritten in the file. Copies made by backups are not: replay erasures after a restore.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
-        text: object = os.fspath(path)
-        if not isinstance(text, str) or not text or text == ":memory:" or text.startswith("file:"):
-            msg = "SQLiteStore takes the path of a file; for a store in memory use MemoryStore"
+        if type(busy_timeout) not in (int, float) or not 0 <= busy_timeout <= _LONGEST_WAIT:
+            msg = f"busy_timeout must be from 0 to {_LONGEST_WAIT} seconds"
             raise ConfigurationError(msg)
-        if type(busy_timeout) not in (int, float) or not 0 <= busy_timeout <= 60:  # noqa: PLR2004 - a minute
-            msg = "busy_timeout must be from 0 to 60 seconds"
-            raise ConfigurationError(msg)
-        self._path = str(Path(text).absolute())
-        self._timeout = float(busy_timeout)
-        self._local = threading.local()
-        self._links: list[_Link] = []
-        self._lock = threading.Lock()
-        self._closed = False
+        self._path, self._busy_timeout = str(_file(path)), float(busy_timeout)
+        self._connections = Connections(self._path, self._busy_timeout)
         with self._writing() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                for statement in rows.SCHEMA.split(";\n"):
-                    if statement.strip():
-                        db.execute(statement)
-                db.execute("INSERT INTO meta VALUES ('schema', ?)", (rows.VERSION,))
-            check_schema(db)
+            _schema.create(db)
+            _schema.check(db)
 
     def __repr__(self) -> str:
         return "SQLiteStore()"
 
-    def __getstate__(self) -> tuple[str, float]:
-        return self._path, self._timeout
-
-    def __setstate__(self, state: tuple[str, float]) -> None:
-        self.__init__(state[0], busy_timeout=state[1])  # type: ignore[misc]
-
-    def _link(self) -> _Link:
-        link: _Link | None = getattr(self._local, "link", None)
-        if link is not None and link.pid == os.getpid() and not self._closed:
-            return link
-        if self._closed:
-            msg = "this store is closed"
-            raise StoreError(msg)
-        if link is not None:
-            _FORKED.append(link)
-        link = _Link(self._path, self._timeout)
-        self._local.link = link
-        with self._lock:
-            self._links = [each for each in self._links if each.pid == link.pid]
-            self._links.append(link)
-        return link
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (self._path, self._busy_timeout)
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        link: _Link | None = None
-        queued = False
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._turn() as db:
+            yield from _transaction(db, "BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            link = self._link()
-            queued = begin != "BEGIN" and self._queue(link)
-            link.db.execute(begin)
-            yield link.db
-            link.db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
-            self._undo(link)
-            raise StoreError(_why(error)) from error
-        except BaseException:
-            self._undo(link)
-            raise
-        finally:
-            if queued and link is not None:
-                fcntl.flock(link.queue, fcntl.LOCK_UN)
-
-    @staticmethod
-    def _undo(link: _Link | None) -> None:
-        if link is not None and link.db.in_transaction:
-            try:
-                link.db.execute("ROLLBACK")
-            except sqlite3.Error:
-                link.db.close()
-
-    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        return self._transaction("BEGIN IMMEDIATE")
-
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        return self._transaction("BEGIN")
-
-    def _queue(self, link: _Link) -> bool:
-        """Take the place at the head of the writers' queue, within the time a verb may wait."""
-        if fcntl is None:  # pragma: no cover - Windows
-            return False
-        nap, end = _NAP, time.monotonic() + self._timeout
-        while True:
-            try:
-                fcntl.flock(link.queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    msg = "another writer has held the database for too long; nothing was written. Try again"
-                    raise StoreError(msg) from None
-                time.sleep(nap)
-                nap = min(_LONGEST_NAP, nap * 1.5)
-            else:
-                return True
-
-    def _forget(self) -> None:
-        try:
-            self._link().db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._connections.use() as db:
+                yield from _transaction(db, "BEGIN")
         except sqlite3.Error as error:
-            raise StoreError(_why(error)) from error
+            raise _failed(error) from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection when it is this thread's turn to write; all its waiting ends at one time."""
+        end = time.monotonic() + self._busy_timeout
+        try:
+            with self._connections.queue.turn(end) as come:
+                if not come:
+                    raise StoreError(_BUSY)
+                with self._connections.use() as db:
+                    # In the queue only another program can be in the way; it gets what is left of the time.
+                    left = end - time.monotonic()
+                    hurried = left < self._busy_timeout / 2
+                    if hurried:
+                        _wait_for(db, max(0.0, left))
+                    try:
+                        yield db
+                    finally:
+                        if hurried:
+                            _wait_for(db, self._busy_timeout)
+        except sqlite3.Error as error:
+            raise _failed(error) from error
+
+    def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
+        """Forget a subject, in the file and in its log; see `Embedded.erase`.
+
+        Raises:
+            StoreError: among others, when a reader (a backup, a shell) has kept the log from being emptied: the subject
+                is erased then, and erasing again empties the log.
+        """
+        found = super().erase(tenant, subject, seal, now)
+        with self._turn() as db:
+            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            msg = "the subject is erased, but a reader keeps old content in the log; end the reader and erase again"
+            raise StoreError(msg)
+        return found
 
     def close(self) -> None:
-        """Close this process's connections; later verbs fail."""
-        self._closed = True
-        with self._lock:
-            links, self._links = self._links, []
-        for link in links:
-            if link.pid == os.getpid():
-                try:
-                    link.close()
-                except sqlite3.Error:  # another thread is using it, and closes it at its end
-                    continue
+        """Close this process's connections, each after the verb that is using it; later verbs raise StoreError."""
+        try:
+            self._connections.close()
+        except sqlite3.Error as error:
+            raise _failed(error) from error
 
 
-def _why(error: Exception) -> str:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return "another writer has held the database for too long; nothing was written. Try again"
-    if "readonly" in text or "read-only" in text:
-        return "the database cannot be written to; check the permissions of the file and its folder"
-    if "full" in text:
-        return "the disk is full; nothing was written"
-    if "unable to open" in text or isinstance(error, OSError):
-        return "the database cannot be opened; check the path and its permissions"
-    if "not a database" in text or "malformed" in text:
-        return "the file is not a database, or it is damaged"
-    return "the database failed; nothing was written"
+def _again(path: str, busy_timeout: float) -> SQLiteStore:
+    return SQLiteStore(path, busy_timeout=busy_timeout)
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    text: object = os.fspath(path)
+    if not isinstance(text, str) or not text or text == ":memory:" or text.startswith("file:") or "\0" in text:
+        msg = "SQLiteStore takes the path of a file; for a store in memory use MemoryStore"
+        raise ConfigurationError(msg)
+    file = Path(text).absolute()
+    if file.is_dir() or not file.parent.is_dir():
+        msg = "SQLiteStore takes the path of a file in a folder that is there"
+        raise ConfigurationError(msg)
+    try:
+        # Only a new file is opened by hand: closing it would drop this process's locks on one that is in use.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreError(_WHY[sqlite3.SQLITE_CANTOPEN]) from error
+    return file
+
+
+def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Connection]:
+    db.execute(begin)
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _wait_for(db: sqlite3.Connection, seconds: float) -> None:
+    db.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+
+
+def _failed(error: sqlite3.Error) -> StoreError:
+    # The primary result code is the low byte.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return StoreError(_WHY.get(code, "the database failed; nothing was written"))

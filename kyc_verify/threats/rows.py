@@ -82,8 +82,9 @@ class Origin:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.tag not in _TAGS:
-            refuse([("tag", f"must be one of {', '.join(_TAGS)}")])
+        faults = [] if self.tag in _TAGS else [("tag", f"must be one of {', '.join(_TAGS)}")]
+        faults += [(name, "must be a text") for name in ("source", "note") if type(getattr(self, name)) is not str]
+        refuse(faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

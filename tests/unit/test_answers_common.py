@@ -7,7 +7,11 @@ import pytest
 from kyc_verify.answers import Refused
 from kyc_verify.answers.common import check_enrollable, is_card_number
 
-COLOUR = {"en": "What is your favourite colour?", "fr": "Quelle est votre couleur préférée ?", "fa": "رنگ مورد علاقه شما؟"}
+COLOUR = {
+    "en": "What is your favourite colour?",
+    "fr": "Quelle est votre couleur préférée ?",
+    "fa": "رنگ مورد علاقه شما؟",
+}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,9 @@ def test_kb_03_04_05_refused(said: str, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-@pytest.mark.parametrize("said", ["chartreuse", "École Jules Ferry", "rue des Lilas 12", "4111111111111112", "مدرسه البرز"])
+@pytest.mark.parametrize(
+    "said", ["chartreuse", "École Jules Ferry", "rue des Lilas 12", "4111111111111112", "مدرسه البرز"]
+)
 def test_others_are_enrolled(said: str) -> None:
     check_enrollable(said, question=COLOUR)
     check_enrollable(said, question="What is your favourite colour?")

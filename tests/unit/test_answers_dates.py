@@ -46,7 +46,10 @@ MARCH = date(1985, 3, 14)
         ("۲۳ اسفند ماه ۶۳", "fa"),
         ("23 esfand 1363", "en"),
         ("بیست و سوم اسفند هزار و سیصد و شصت و سه", "fa"),
+        ("quatorze trois quatre-vingt-cinq", "fr"),
+        ("14.3.1985 AD", "de"),
         (MARCH, "en"),
+        (datetime(1985, 3, 14, 23, 59, tzinfo=UTC), "en"),
     ],
 )
 def test_said_in_many_ways(said: str | date, locale: str | None) -> None:
@@ -64,6 +67,7 @@ def test_said_in_many_ways(said: str | date, locale: str | None) -> None:
         ("14/03", "fr", "full_date"),
         ("mars", "fr", "full_date"),
         ("۱۲/۱۱/۱۰", "fa", "full_date"),
+        ("03/04/1985 AD", None, "day_or_month"),
     ],
 )
 def test_what_is_missing_or_ambiguous_is_asked_for(said: str, locale: str | None, question: str) -> None:
@@ -78,7 +82,31 @@ def test_locale_declares_the_order(said: str, expected: date) -> None:
     assert dates.read("03/04/1985", locale=said, now=NOW) == expected
 
 
+@pytest.mark.parametrize("locale", [None, "en", "en-US", "fr", "fa"])
+@pytest.mark.parametrize("time", ["T00:00:00", "T23:30:00+03:30", "T00:00:00.000Z", " 00:00:00", " 12:30", "t12"])
+def test_a_day_as_machines_write_it_is_never_swapped(time: str, locale: str | None) -> None:
+    assert dates.read(f"1985-03-04{time}", locale=locale, now=NOW) == date(1985, 3, 4)
+    assert dates.read(f"19850304{time}", locale=locale, now=NOW) == date(1985, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("le sept septembre 1985", date(1985, 9, 7)),
+        ("le sept sept 1985", date(1985, 9, 7)),
+        ("sept sept soixante-dix-sept", date(1977, 9, 7)),
+        ("sept mai 1985", date(1985, 5, 7)),
+        ("14 sept. 1985", date(1985, 9, 14)),
+        ("the twenty-first of March 1985", date(1985, 3, 21)),
+        ("بیست و یکم فروردین ۱۳۶۴", date(1985, 4, 10)),
+    ],
+)
+def test_words_that_are_numbers_and_months(said: str, expected: date) -> None:
+    assert dates.read(said, locale="fr", now=NOW) == expected
+
+
 def test_two_digit_years_are_past() -> None:
+    assert dates.read("14/03/45 AD", locale="fr", now=NOW) == date(1945, 3, 14)
     assert dates.read("14 March 31", locale="en", now=NOW) == date(2031, 3, 14)
     assert dates.read("14 July 31", locale="en", now=NOW) == date(1931, 7, 14)
 
@@ -98,6 +126,11 @@ def test_two_digit_years_are_past() -> None:
         ("30 اسفند 1400", "unreadable"),
         ("14 march april 1985", "unreadable"),
         ("1 2 3 4 5", "full_date"),
+        ("th", "unreadable"),
+        ("14/03/985", "unreadable"),
+        ("14/85/03", "unreadable"),
+        ("85 mars 85", "unreadable"),
+        ("14/03 AD", "unreadable"),
         ("1" * 257, "too_long"),
         ("14 mars 1985\x00", "unencodable"),
     ],
@@ -129,7 +162,12 @@ def test_swapped_day_and_month_are_near_and_only_they() -> None:
 
 @pytest.mark.parametrize(
     ("day", "reason"),
-    [(date(2031, 6, 16), "future"), (date(9999, 12, 31), "future"), (date(1904, 6, 14), "too_old"), (date(1, 1, 1), "too_old")],
+    [
+        (date(2031, 6, 16), "future"),
+        (date(9999, 12, 31), "future"),
+        (date(1904, 6, 14), "too_old"),
+        (date(1, 1, 1), "too_old"),
+    ],
 )
 def test_ti_07_nobody_alive_was_born_then(day: date, reason: str) -> None:
     with pytest.raises(Refused) as refused:

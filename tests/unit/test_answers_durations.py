@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from kyc_verify.answers import Refused, durations
+from kyc_verify.answers import Clarify, Refused, durations
 from kyc_verify.terms import Outcome
 
 NOW = datetime(2031, 6, 15, tzinfo=UTC)
@@ -35,6 +35,36 @@ PRESENT = 2031 * 12 + 5
 )
 def test_tolerance_grows_with_the_true_tenure(true_ago: int, said_ago: int, outcome: Outcome) -> None:
     assert durations.grade(PRESENT - said_ago, PRESENT - true_ago, now=NOW) is outcome
+
+
+@pytest.mark.parametrize("said_ago", [0, 1, 6, 12, 13, 36, 100, 700, 1523, 1524])
+def test_an_attempt_grades_every_candidate(said_ago: int) -> None:
+    said = PRESENT - said_ago
+    attempt = durations.attempt(said, now=NOW)
+    assert [form.reveal() for form, _ in attempt.graded] == list(durations.candidates(NOW))
+    assert [outcome for _, outcome in attempt.graded] == [
+        durations.grade(said, PRESENT - durations.MONTHS + 1 + at, now=NOW) for at in range(durations.MONTHS)
+    ]
+    assert attempt.coarse.reveal() == durations.forms(date(2019, 3, 14)).coarse.reveal()
+    assert attempt.fine.reveal() == durations.candidates(NOW)[-1 - said_ago]
+    assert not attempt.near
+
+
+@pytest.mark.parametrize(
+    ("said", "now", "expected"),
+    [("مهر ۲۰۱۹", NOW, None), ("۳۱ مهر ۱۳۹۸", NOW, None), ("the third 2019", NOW, None), ("1 2 3 2019", NOW, None),
+     ("half of one year", NOW, PRESENT - 6), ("moitié d'une année", NOW, PRESENT - 6),
+     ("the point 5 years", NOW, None),
+     ("year or so, the same and a half", NOW, None), ("2031", NOW, PRESENT), ("۱۴۱۰", NOW, PRESENT),
+     ("end of 2031", NOW, PRESENT), ("۱۴۱۰", datetime(2031, 3, 1, tzinfo=UTC), "unreadable")],
+)  # fmt: skip
+def test_corners_of_the_grammar(said: str, now: datetime, expected: int | str | None) -> None:
+    try:
+        found = durations.read(said, locale=None, now=now)
+    except Refused as refused:
+        assert refused.reason == expected  # noqa: PT017 - all ways of ending are one table
+    else:
+        assert found == (Clarify(question="how_long") if expected is None else expected)
 
 
 def test_candidates_end_with_the_present_month() -> None:
@@ -70,7 +100,9 @@ def test_ti_07_extreme_present(year: int) -> None:
     assert durations.candidates(now)[-1] == f"{year}-12"
 
 
-@pytest.mark.parametrize(("said", "reason"), [("", "blank"), ("?!", "blank"), ("1" * 257, "too_long"), ("3 \ud800", "unencodable")])
+@pytest.mark.parametrize(
+    ("said", "reason"), [("", "blank"), ("?!", "blank"), ("1" * 257, "too_long"), ("3 \ud800", "unencodable")]
+)
 def test_refusals(said: str, reason: str) -> None:
     with pytest.raises(Refused) as refused:
         durations.read(said, locale=None, now=NOW)

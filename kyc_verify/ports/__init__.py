@@ -1,0 +1,61 @@
+"""What the library needs of the world: a store of atomic verbs, and the host's own services."""
+
+from kyc_verify.ports.host import (
+    Clock,
+    CodeService,
+    Customers,
+    Message,
+    Notice,
+    Observer,
+    Sender,
+    SignalQuery,
+    SignalSource,
+)
+from kyc_verify.ports.rows import Charge, KnownNumber, Pin, Run, Standing, StoredGrant, StoredSession, StoredSubject
+from kyc_verify.ports.store import LEASE, Store
+from kyc_verify.ports.verbs import (
+    Begun,
+    Change,
+    Committed,
+    Loaded,
+    NewSession,
+    Opened,
+    Redeemed,
+    RedeemSeal,
+    Redemption,
+    StakeCharge,
+    SubjectSeal,
+)
+
+__all__ = [
+    "LEASE",
+    "Begun",
+    "Change",
+    "Charge",
+    "Clock",
+    "CodeService",
+    "Committed",
+    "Customers",
+    "KnownNumber",
+    "Loaded",
+    "Message",
+    "NewSession",
+    "Notice",
+    "Observer",
+    "Opened",
+    "Pin",
+    "RedeemSeal",
+    "Redeemed",
+    "Redemption",
+    "Run",
+    "Sender",
+    "SignalQuery",
+    "SignalSource",
+    "StakeCharge",
+    "Standing",
+    "Store",
+    "StoredGrant",
+    "StoredSession",
+    "StoredSubject",
+    "SubjectSeal",
+]

@@ -1,0 +1,1 @@
+"""The parts of `StoreContract`, one kind of promise a file."""

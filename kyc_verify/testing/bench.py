@@ -1,0 +1,218 @@
+"""A verification on a bench: a policy wired to a store, a clock and doubles, with one enrolled customer."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from kyc_verify.call import Call, Contact, Customer
+from kyc_verify.checks import AnswerCheck, AppConfirmation, Check, OneTimeCode, SignalCheck
+from kyc_verify.decision import Challenge, Step
+from kyc_verify.enrollment import AsyncEnroller, Enroller
+from kyc_verify.hashing import SecretHasher
+from kyc_verify.policy import Policy
+from kyc_verify.ports import CodeService, SignalSource, Store
+from kyc_verify.stores import MemoryStore
+from kyc_verify.testing.clock import FakeClock
+from kyc_verify.testing.doubles import (
+    FakeCustomers,
+    RecordingObserver,
+    RecordingSender,
+    ScriptedService,
+    ScriptedSignals,
+)
+from kyc_verify.testing.hashing import cheap_hasher
+from kyc_verify.verifier import AsyncVerifier, Verifier
+
+__all__ = ["AsyncBench", "Bench"]
+
+_USUAL: Final[Mapping[str, object]] = MappingProxyType(
+    {"digits": "4937", "date": date(2061, 10, 23), "tenure": date(2092, 3, 14), "text": "Lindenhof"}
+)
+"""A fact for each kind that the library ships."""
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def _usual(checks: Iterable[Check]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for check in checks:
+        if isinstance(check, AnswerCheck) and check.kind in _USUAL:
+            fact = _USUAL[check.kind]
+            # One answer to two questions would be refused.
+            found[check.id] = f"{fact} {check.id}" if check.kind == "text" else fact
+    return found
+
+
+class _Desk:
+    """What both benches are; see `Bench`."""
+
+    def __init__(
+        self, policy: Policy, *, facts: Mapping[str, object] | None = None, subject: str = "cust-42",
+        number: str = "+33612345678", language: str | None = None, contacts: Iterable[Contact] | None = None,
+        tenant: str = "default", store: Store | None = None, hasher: SecretHasher | None = None,
+        clock: FakeClock | None = None, signals: Mapping[str, SignalSource] = _NONE,
+        services: Mapping[str, CodeService] = _NONE,
+    ) -> None:  # fmt: skip
+        self.policy, self.subject, self.tenant = policy, subject, tenant
+        self.store: Store = MemoryStore() if store is None else store
+        self.hasher = cheap_hasher() if hasher is None else hasher
+        self.clock = FakeClock() if clock is None else clock
+        self.facts = _usual(policy.checks) if facts is None else dict(facts)
+        self.sender = RecordingSender()
+        self.observer = RecordingObserver()
+        self.senders = dict.fromkeys(("sms", "voice", "email", "callback"), self.sender)
+        sources = {check.source for check in policy.checks if isinstance(check, SignalCheck) and check.source}
+        self.signals: dict[str, Any] = {source: ScriptedSignals(value=False) for source in sources} | dict(signals)
+        apps = {check.service for check in policy.checks if isinstance(check, AppConfirmation)}
+        self.services: dict[str, Any] = {app: ScriptedService() for app in apps} | dict(services)
+        if contacts is None:
+            contacts = (Contact(number=number, since=self.clock.now - timedelta(days=5 * 365)),)
+        unstored = {name: fact for name, fact in self.facts.items() if not self._stored(name)}
+        self.customers = FakeCustomers({subject: Customer(language=language, contacts=tuple(contacts), facts=unstored)})
+        self.call = Call(id="call-881", agent="agent-7", number=number, attestation="A")
+        self._wire()
+        if not inspect.iscoroutinefunction(self.store.enroll):
+            self._enroll_now()
+
+    def _stored(self, check_id: str) -> bool:
+        check = next((each for each in self.policy.checks if each.id == check_id), None)
+        return not isinstance(check, AnswerCheck) or check.stored
+
+    def _enrollable(self) -> dict[str, object]:
+        return {name: fact for name, fact in self.facts.items() if self._stored(name)}
+
+    def _enroll_now(self) -> None:
+        if facts := self._enrollable():
+            self.clock.back(days=2)
+            Enroller(self.policy, **self._wiring).enroll(self.subject, facts, by="crm-import")
+            self.clock.advance(days=2)
+
+    def _wire(self) -> None:
+        """Make the fronts anew."""
+        raise NotImplementedError
+
+    @property
+    def _wiring(self) -> dict[str, Any]:
+        return {"store": self.store, "hasher": self.hasher, "clock": self.clock, "tenant": self.tenant}
+
+    @property
+    def _ports(self) -> dict[str, Any]:
+        return {
+            "customers": self.customers, "senders": self.senders, "signals": self.signals, "services": self.services,
+            "observer": self.observer,
+        }  # fmt: skip
+
+    def over(self, store: Store) -> Self:
+        """Return a bench that shares everything with this one, but works over another store: a `FailingStore`, say."""
+        other = copy.copy(self)
+        other.store = store
+        other._wire()  # noqa: SLF001 - of its own class
+        return other
+
+    def answer(self, challenge: Challenge) -> str:
+        """Return what the genuine customer says to a challenge."""
+        check = self.policy.layer(challenge.check)
+        if isinstance(check, OneTimeCode):
+            # A code that a service judges is not in a message of ours; the service decides.
+            return "000000" if check.channel.value in self.services else self.sender.code()
+        if not isinstance(check, AnswerCheck):
+            return "yes"
+        fact = self.facts.get(challenge.check, "I do not know")
+        return fact.isoformat() if isinstance(fact, date) else str(fact)
+
+    def _said(self, challenge: Challenge, answers: Mapping[str, str]) -> str:
+        said = answers.get(challenge.check)
+        return self.answer(challenge) if said is None else said
+
+
+class Bench(_Desk):
+    """A policy on a bench, with `Verifier` and `Enroller`.
+
+    Args:
+        policy: What is tried.
+        facts: By check id, what the customer knows, enrolled two days before the clock's time by ``crm-import``; facts
+            of checks that store nothing become ``Customer.facts``. None: something for every shipped kind of answer.
+            Empty: nothing is enrolled.
+        subject: The customer.
+        number: Their number; the call comes from it, with attestation A.
+        language: Theirs, as the CRM has it.
+        contacts: In place of one five years old with `number`.
+        tenant: Whose customer.
+        store: Where; a new `MemoryStore` by default.
+        hasher: A cheap one by default.
+        clock: A `FakeClock` at the start of 2100 by default.
+        signals: By name, in place of a `ScriptedSignals(False)`: nothing changed.
+        services: By name, in place of a `ScriptedService()`: the customer confirms.
+
+    Attributes:
+        sender: What every channel goes to.
+        observer: What the verifier tells.
+        customers: The CRM.
+        call: A call of the customer's.
+        verifier: Over all of it.
+        enroller: Over the same store.
+
+    Example:
+        >>> bench = Bench(policy)
+        >>> bench.play("read_balance").verdict
+        <Verdict.VERIFIED: 'verified'>
+        >>> bench.play("read_balance", {"pin": "0000"}).verdict
+        <Verdict.DENIED: 'denied'>
+    """
+
+    verifier: Verifier
+    enroller: Enroller
+
+    def _wire(self) -> None:
+        self.verifier = Verifier(self.policy, **self._wiring, **self._ports)
+        self.enroller = Enroller(self.policy, **self._wiring)
+
+    def play(self, action: str, answers: Mapping[str, str] | None = None, *, call: Call | None = None) -> Step:
+        """Open a run for the customer and answer to its end: rightly, or by check id as `answers` says."""
+        call = self.call if call is None else call
+        step = self.verifier.open(self.subject, action=action, call=call)
+        while step.challenge is not None:
+            step = self.verifier.respond(step.challenge.id, self._said(step.challenge, answers or {}), call=call)
+        return step
+
+
+class AsyncBench(_Desk):
+    """A policy on a bench, with `AsyncVerifier` and `AsyncEnroller`; arguments and attributes are those of `Bench`.
+
+    Over a store whose verbs are coroutine functions, `enroll` must be awaited once; over any other it is done.
+    """
+
+    verifier: AsyncVerifier
+    enroller: AsyncEnroller
+
+    @classmethod
+    def beside(cls, bench: Bench) -> AsyncBench:
+        """Return one that shares everything with a `Bench`: store, clock, doubles, customer."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(bench))
+        made._wire()  # noqa: SLF001 - of its own class
+        return made
+
+    def _wire(self) -> None:
+        self.verifier = AsyncVerifier(self.policy, **self._wiring, **self._ports)
+        self.enroller = AsyncEnroller(self.policy, **self._wiring)
+
+    async def enroll(self) -> None:
+        """Enroll the facts, two days ago."""
+        self.clock.back(days=2)
+        await self.enroller.enroll(self.subject, self._enrollable(), by="crm-import")
+        self.clock.advance(days=2)
+
+    async def play(self, action: str, answers: Mapping[str, str] | None = None, *, call: Call | None = None) -> Step:
+        """See `Bench.play`."""
+        call = self.call if call is None else call
+        step = await self.verifier.open(self.subject, action=action, call=call)
+        while step.challenge is not None:
+            said = self._said(step.challenge, answers or {})
+            step = await self.verifier.respond(step.challenge.id, said, call=call)
+        return step

@@ -1,0 +1,168 @@
+"""Doubles of the host's own services: they record what they are asked, and answer or fail as told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from kyc_verify.call import Customer
+from kyc_verify.errors import UsageError
+from kyc_verify.ports import Message, Notice, SignalQuery
+from kyc_verify.terms import Outcome
+
+__all__ = ["FakeCustomers", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals"]
+
+_CODE: Final = re.compile(r"(?<!\d)\d{6,10}(?!\d)")
+
+Judge: TypeAlias = Callable[[str, str], Outcome | None]
+
+
+class RecordingSender:
+    """A `Sender` that keeps what it is given.
+
+    Attributes:
+        messages: What was sent, in order.
+        fail: Raised instead of sending, while it is set.
+    """
+
+    def __init__(self, *, fail: Exception | None = None) -> None:
+        self.messages: list[Message] = []
+        self.fail = fail
+
+    def send(self, message: Message) -> None:
+        """Keep a message, or fail."""
+        if self.fail is not None:
+            raise self.fail
+        self.messages.append(message)
+
+    def last(self, destination: str | None = None) -> Message:
+        """Return the newest message, or the newest to a destination.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for message in reversed(self.messages):
+            if destination in {None, message.destination}:
+                return message
+        msg = "no such message was sent"
+        raise UsageError(msg)
+
+    def code(self, destination: str | None = None) -> str:
+        """Return the code in the newest message: its last run of 6 to 10 digits.
+
+        Raises:
+            UsageError: there is no such message, or no code in it.
+        """
+        found = _CODE.findall(self.last(destination).text)
+        if not found:
+            msg = "there is no code in the newest message"
+            raise UsageError(msg)
+        return str(found[-1])
+
+
+class FakeCustomers:
+    """A CRM in a dict.
+
+    Attributes:
+        asked: Whom it was asked for, in order.
+        fail: Raised instead of answering, while it is set.
+
+    Example:
+        >>> crm = FakeCustomers({"cust-42": Customer()})
+        >>> crm["cust-42"] = Customer(active=False)
+        >>> crm.get("cust-43") is None
+        True
+    """
+
+    def __init__(self, customers: Mapping[str, Customer], *, fail: Exception | None = None) -> None:
+        self._customers = dict(customers)
+        self.asked: list[str] = []
+        self.fail = fail
+
+    def get(self, subject: str) -> Customer | None:
+        """Return the customer of exactly this id."""
+        self.asked.append(subject)
+        if self.fail is not None:
+            raise self.fail
+        return self._customers.get(subject)
+
+    def __getitem__(self, subject: str) -> Customer:
+        return self._customers[subject]
+
+    def __setitem__(self, subject: str, customer: Customer) -> None:
+        self._customers[subject] = customer
+
+    def __delitem__(self, subject: str) -> None:
+        del self._customers[subject]
+
+
+class ScriptedSignals:
+    """A `SignalSource` that says what it is told to.
+
+    Attributes:
+        value: What it returns; an exception is raised; a function is called with the query.
+        queries: What it was asked, in order.
+    """
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self.queries: list[SignalQuery] = []
+
+    def get(self, query: SignalQuery) -> object:
+        """Answer as told."""
+        self.queries.append(query)
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value(query) if callable(self.value) else self.value
+
+
+class ScriptedService:
+    """A `CodeService` that judges as it is told to.
+
+    Attributes:
+        outcome: What `check` returns; None: not answered yet; an exception is raised; a function is called with the
+            handle and the code.
+        messages: What was sent, in order; the handle of the first is ``handle-1``.
+        checked: Handle and code of every check, in order.
+        fail: Raised by `send`, while it is set.
+    """
+
+    def __init__(
+        self, outcome: Outcome | Exception | Judge | None = Outcome.PASS, *, fail: Exception | None = None
+    ) -> None:
+        self.outcome = outcome
+        self.messages: list[Message] = []
+        self.checked: list[tuple[str, str]] = []
+        self.fail = fail
+
+    def send(self, message: Message) -> str:
+        """Keep a message and return its handle, or fail."""
+        if self.fail is not None:
+            raise self.fail
+        self.messages.append(message)
+        return f"handle-{len(self.messages)}"
+
+    def check(self, handle: str, code: str) -> Outcome | None:
+        """Judge as told."""
+        self.checked.append((handle, code))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if self.outcome is None or isinstance(self.outcome, Outcome):
+            return self.outcome
+        return self.outcome(handle, code)
+
+
+class RecordingObserver:
+    """An `Observer` that keeps what it is told.
+
+    Attributes:
+        notices: All of them, in order.
+    """
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def notice(self, event: Notice) -> None:
+        """Keep a notice."""
+        self.notices.append(event)

@@ -1,0 +1,119 @@
+"""Stores around a store: one that fails where it is told to, and one that counts."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Final, Literal
+
+from kyc_verify.errors import StoreError
+from kyc_verify.ports import Store
+
+__all__ = ["VERBS", "CountingStore", "FailingStore"]
+
+VERBS: Final = (
+    "ready", "open", "begin", "commit", "redeem", "load", "enroll", "set_standing", "note", "erase", "records", "purge",
+    "close",
+)  # fmt: skip
+"""The verbs of a store."""
+
+
+def _verb(name: str) -> Callable[..., Any]:
+    def verb(self: _Wrapped, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the inner verb's own
+        return self._call(name, getattr(self.inner, name), *args, **kwargs)
+
+    verb.__name__ = name
+    verb.__doc__ = f"See `Store.{name}`."
+    return verb
+
+
+class _Wrapped:
+    """A store whose every verb goes through `_call`; the inner one may be sync or async."""
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+        self._lock = Lock()
+
+    def _call(self, name: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        raise NotImplementedError
+
+    ready = _verb("ready")
+    open = _verb("open")
+    begin = _verb("begin")
+    commit = _verb("commit")
+    redeem = _verb("redeem")
+    load = _verb("load")
+    enroll = _verb("enroll")
+    set_standing = _verb("set_standing")
+    note = _verb("note")
+    erase = _verb("erase")
+    records = _verb("records")
+    purge = _verb("purge")
+    close = _verb("close")
+
+
+class CountingStore(_Wrapped):
+    """Counts the trips to a store.
+
+    Attributes:
+        counts: How often each verb was called.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def total(self) -> int:
+        """How many trips there were."""
+        return self.counts.total()
+
+    def _call(self, name: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        with self._lock:
+            self.counts[name] += 1
+        return verb(*args, **kwargs)
+
+
+class FailingStore(_Wrapped):
+    """Fails one verb, or a kind of verb.
+
+    Args:
+        inner: The store.
+        at: Which call fails, from 1; of `verb`, if one is named. None: every call.
+        verb: Which verb fails; None: any.
+        mode: ``before``: nothing is done; ``after``: it is done, and the acknowledgement is lost.
+        error: What is raised; a `StoreError` by default.
+
+    Attributes:
+        calls: How many calls there were of what may fail.
+    """
+
+    def __init__(
+        self, inner: Store, *, at: int | None = None, verb: str | None = None,
+        mode: Literal["before", "after"] = "before", error: BaseException | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(inner)
+        self.at, self.verb, self.mode = at, verb, mode
+        self.error = StoreError("this store fails as it was told to") if error is None else error
+        self.calls = 0
+
+    def _call(self, name: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        fails = self.verb in {None, name}
+        if fails:
+            with self._lock:
+                self.calls += 1
+                fails = self.at in {None, self.calls}
+        if not fails:
+            return verb(*args, **kwargs)
+        if self.mode == "before":
+            raise self.error
+        found = verb(*args, **kwargs)
+        if inspect.isawaitable(found):
+            return self._after(found)
+        raise self.error
+
+    async def _after(self, found: Any) -> None:  # noqa: ANN401 - whatever the inner verb returns
+        await found
+        raise self.error

@@ -1,0 +1,187 @@
+"""Numbers: the cool-off, shared and changed ones, attestation, where codes may go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kyc_verify import Call, Contact, Customer, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.flows.conftest import Desk
+
+AUDITOR = Call(id="audit-1", agent="auditor-1", roles=frozenset({"auditor"}))
+OLD, NEW = "+33612345678", "+33698765432"
+
+
+def shown(desk: Desk, *, check: str = "caller_number", **call: Any) -> Outcome:
+    """Return how a signal ended, as the auditor sees it."""
+    used = desk.another(**call)
+    step = desk.open("signals", call=used)
+    if step.verdict is Verdict.PENDING:
+        step = desk.verifier.cancel(step.session_id, call=used)
+    decision = desk.verifier.explain(step.session_id, call=AUDITOR)
+    return next(item.outcome for item in decision.evidence if item.check == check)
+
+
+def contact(desk: Desk, *, number: str = OLD, days: int = 400, **more: Any) -> None:
+    known = Contact(number=number, since=desk.clock.now - timedelta(days=days), **more)
+    desk.customers["cust-42"] = Customer(contacts=(known,))
+
+
+# ── The cool-off ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_crm_s_date_is_believed_once(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    contact(desk, days=30)
+    assert desk.open("code").verdict is Verdict.PENDING
+    contact(desk, number=NEW, days=3000)
+    assert desk.open("code").verdict is Verdict.REVIEW
+    desk.clock.advance(timedelta(days=30) - timedelta(microseconds=1))
+    assert desk.open("code").verdict is Verdict.REVIEW
+    desk.clock.advance(microseconds=1)
+    assert desk.open("code").verdict is Verdict.PENDING
+    assert [message.destination for message in desk.sender.messages] == [OLD, NEW]
+
+
+def test_a_number_younger_than_the_cool_off_gets_no_code_and_no_credit(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    contact(desk, days=29)
+    assert desk.open("code").verdict is Verdict.REVIEW
+    assert desk.open("signals").verdict is Verdict.REVIEW
+    desk.clock.advance(days=1)
+    assert desk.open("code").verdict is Verdict.PENDING
+
+
+def test_a_number_the_crm_cannot_date_counts_from_when_we_see_it(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    desk.customers["cust-42"] = Customer(contacts=(Contact(number=OLD),))
+    assert desk.open("code").verdict is Verdict.REVIEW
+    desk.clock.advance(days=30)
+    assert desk.open("code").verdict is Verdict.PENDING
+
+
+def test_a_change_the_crm_tells_of_starts_the_cool_off_again(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    contact(desk, changed_at=desk.clock.now - timedelta(days=29))
+    assert desk.open("code").verdict is Verdict.REVIEW
+    desk.clock.advance(days=1)
+    assert desk.open("code").verdict is Verdict.PENDING
+
+
+def test_a_date_in_the_future_gives_nothing(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    contact(desk, days=-4000)
+    assert desk.open("code").verdict is Verdict.REVIEW
+
+
+def test_a_shared_number_gives_no_credit_and_gets_no_code(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    contact(desk, shared=True)
+    assert desk.open("code").verdict is Verdict.REVIEW
+    assert desk.open("signals").verdict is Verdict.REVIEW
+    assert desk.sender.messages == []
+
+
+def test_a_number_that_changes_mid_run_gets_no_code(desk: Desk) -> None:
+    step = desk.open("all")
+    desk.customers["cust-42"] = Customer(contacts=(Contact(number=NEW, since=desk.clock.now - timedelta(days=900)),))
+    step = desk.say(desk.say(step))
+    assert step.challenge.check == "one_time_code"
+    assert desk.sender.messages == []
+    while step.challenge is not None:
+        step = desk.say(step, "123456")
+    assert step.verdict is Verdict.DENIED
+
+
+def test_no_number_at_all(make: Callable[..., Desk]) -> None:
+    desk = make(contacts=[])
+    assert desk.open("code").verdict is Verdict.REVIEW
+    assert desk.play("pin").verdict is Verdict.VERIFIED
+
+
+@pytest.mark.parametrize("number", ["112", "+33 899 70 00 00", "+870773111632", "06 12 34 56 78", "not a number", ""])
+def test_no_code_goes_to_dear_short_or_unreadable_numbers(make: Callable[..., Desk], number: str) -> None:
+    desk = make(contacts=[])
+    contact(desk, number=number)
+    assert desk.open("code").verdict is Verdict.REVIEW
+    assert desk.sender.messages == []
+
+
+# ── The caller's number ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("attestation", "outcome"),
+    [("A", "pass"), ("B", "near"), ("C", "near"), (None, "near"), ("failed", "fail"), ("a", "fail"), ("", "fail"), ("X", "fail")],
+)
+def test_only_a_verified_number_passes(desk: Desk, attestation: str | None, outcome: str) -> None:
+    assert shown(desk, attestation=attestation).value == outcome
+
+
+@pytest.mark.parametrize("number", [None, "", "anonymous", "Restricted", "+3361234567", "12345678", "\x00", "+" * 4096, NEW])
+def test_any_other_number_fails_whatever_its_attestation(desk: Desk, number: str | None) -> None:
+    assert shown(desk, number=number) is Outcome.FAIL
+
+
+@pytest.mark.parametrize("number", ["+33 6 12 34 56 78", "0033612345678", "06 12 34 56 78", "+٣٣٦١٢٣٤٥٦٧٨"])
+def test_one_number_in_other_spellings_passes_with_a_region(desk: Desk, number: str) -> None:
+    assert shown(desk, number=number, region="FR") is Outcome.PASS
+
+
+def test_a_national_number_without_a_region_fails(desk: Desk) -> None:
+    assert shown(desk, number="06 12 34 56 78") is Outcome.FAIL
+
+
+# ── What a carrier says ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (False, "pass"), (True, "fail"), (None, "fail"), ("no", "fail"), (0, "fail"), ({}, "fail"), ([], "fail"),
+        ({"covered": False}, "unavailable"), ({"covered": True, "swapped": False}, "pass"),
+        ({"swapped": True}, "fail"), ({"changed_at": None}, "pass"), (float("nan"), "fail"),
+        (RuntimeError("down"), "fail"), (TimeoutError(), "fail"), (StopIteration(), "fail"),
+    ],
+)  # fmt: skip
+def test_only_a_clear_no_change_passes(desk: Desk, said: object, outcome: str) -> None:
+    desk.signals["sim_swap"].value = said
+    assert shown(desk, check="sim_swap").value == outcome
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(8, "pass"), (7, "pass"), (6, "fail"), (-1, "fail")])
+def test_a_swap_within_a_week_fails(desk: Desk, days: int, outcome: str) -> None:
+    desk.signals["sim_swap"].value = desk.clock.now - timedelta(days=days)
+    assert shown(desk, check="sim_swap").value == outcome
+
+
+def test_a_source_that_fails_for_everybody_is_left_alone_for_a_minute(desk: Desk) -> None:
+    desk.signals["sim_swap"].value = RuntimeError("down")
+    for k in range(7):
+        desk.open("signals", subject=f"cust-{k}")
+    assert len(desk.signals["sim_swap"].queries) == 5
+    assert {"signal_failed", "circuit_open"} <= set(desk.observer.notices)
+    assert shown(desk, check="sim_swap") is Outcome.UNAVAILABLE
+    desk.clock.advance(minutes=1)
+    desk.signals["sim_swap"].value = False
+    assert shown(desk, check="sim_swap") is Outcome.PASS
+
+
+def test_a_source_gets_the_number_on_record_for_a_customer_and_the_presented_one_for_nobody(desk: Desk) -> None:
+    desk.open("signals", call=desk.another(number=NEW))
+    desk.open("signals", subject="cust-43", call=desk.another(number=NEW))
+    assert [query.number for query in desk.signals["sim_swap"].queries] == [OLD, NEW]
+
+
+def test_numbers_are_kept_as_keyed_fingerprints_only(desk: Desk) -> None:
+    desk.play("all")
+    assert replace(desk.call).number == OLD
+    kept = str(desk.records()) + str(desk.store.records(desk.tenant, 0, 1000))
+    assert "612345678" not in kept

@@ -1,0 +1,350 @@
+"""Laws of policies, for random ones: what comes back from JSON is the same, and evidence is judged by a plain rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kyc_verify import checks
+from kyc_verify.answers import Forms
+from kyc_verify.budgets import Budget, Budgets, Lifetimes
+from kyc_verify.call import Stake
+from kyc_verify.checks import Check
+from kyc_verify.decision import Decision, Verdict
+from kyc_verify.evidence import Evidence
+from kyc_verify.policy import Policy, Requirement, Tier
+from kyc_verify.policy._judge import factors_of
+from kyc_verify.policy.policy import bound_to
+from kyc_verify.score import ScoreTable
+from kyc_verify.terms import LANGUAGES, Factor, Outcome
+from kyc_verify.threats import Likelihoods, ThreatModel
+
+PASS, NEAR, FAIL, DECLINED, UNAVAILABLE = Outcome
+RANK = {FAIL: 0, DECLINED: 0, NEAR: 1, UNAVAILABLE: 2, PASS: 3}
+NOW = datetime(2031, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DEFAULT = ThreatModel.default()
+OWN = Likelihoods(
+    genuine={PASS: "0.7", NEAR: "0.1"}, classes={name: {PASS: "0.1", NEAR: "0.05"} for name in DEFAULT.names}, tries=3
+)
+
+
+class Pet(checks.AnswerCheck):
+    prompts = {"en": "Which pet?"}  # noqa: RUF012 - as an author writes it
+    likelihoods = OWN
+
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:  # noqa: ARG002 - the base's
+        return Forms(coarse=said, fine=said)
+
+
+class Voice(checks.SignalCheck):
+    likelihoods = OWN
+    factor = Factor.INHERENCE
+    asset = "sim"
+
+    def judge(self, signal: checks.Signal) -> Outcome:  # noqa: ARG002 - the base's
+        return PASS
+
+
+POOL: tuple[Callable[[], Check], ...] = (
+    checks.CallerNumber,
+    checks.SimSwap,
+    checks.AccountTenure,
+    checks.DateOfBirth,
+    checks.Pin,
+    lambda: checks.Pin("other_pin", likelihoods=OWN, seconds=4),
+    lambda: checks.SecretAnswer("school", {"en": "Which?", "fa": "کدام؟"}, tolerance="typo"),
+    Pet,
+    Voice,
+    checks.AppConfirmation,
+    checks.OneTimeCode,
+    lambda: checks.OneTimeCode("mail", channel="email", digits=8),
+    checks.Callback,
+)
+MODELS = (
+    DEFAULT,
+    DEFAULT.with_cells({"pin": {"stranger": {PASS: "0.02"}}}),
+    DEFAULT.with_incident(["pin", "birth_date"]),
+    ThreatModel.points({made().id: at % 4 for at, made in enumerate(POOL)}),
+)
+SECONDS = st.integers(1, 10**9).map(lambda us: timedelta(microseconds=us))
+
+
+@st.composite
+def requirements(draw: st.DrawFn, table: ScoreTable, by_id: dict[str, Check], *, tiers: bool = True) -> Requirement:
+    """Draw a requirement that these checks can meet."""
+    names = sorted(by_id)
+    asked = draw(st.none() | st.lists(st.sampled_from(names), min_size=1, unique=True))
+    allowed = names if asked is None else asked
+    subset = st.lists(st.sampled_from(allowed), unique=True, max_size=2)
+    best = table.centibits(dict.fromkeys(allowed, PASS))
+    centibits = draw(st.none() | st.integers(0, best))
+    factors = draw(st.integers(0, len(factors_of(by_id[name] for name in allowed))))
+    all_of, any_of = draw(subset), draw(subset)
+    if not (centibits or factors or any_of):
+        all_of = all_of or allowed[:1]
+    stakes: list[Tier] = []
+    if tiers:
+        for amount in draw(st.lists(st.integers(1, 10**6), unique=True, max_size=2)):
+            inner = draw(st.just(Requirement.none()) | requirements(table, by_id, tiers=False))
+            ceiling = draw(st.none() | st.integers(1, 10**6).map(lambda cents: Decimal(cents) / 100))
+            count = draw(st.integers(1, 9)) if inner.exempt else None
+            stakes.append(Tier(up_to=amount, currency="EUR", requirement=inner, ceiling=ceiling, count=count))  # type: ignore[arg-type]
+    return Requirement(
+        bits=None if centibits is None else Decimal(centibits) / 100,
+        checks=asked,  # type: ignore[arg-type]
+        factors=factors,
+        all_of=all_of,  # type: ignore[arg-type]
+        any_of=any_of,  # type: ignore[arg-type]
+        max_age=draw(st.none() | SECONDS),
+        stakes=stakes,  # type: ignore[arg-type]
+        accept=draw(st.sampled_from(("first", "lossless"))),
+        knowledge_only=True,
+        role=draw(st.none() | st.just("teller")),
+        purpose=draw(st.sampled_from(({}, {"en": "a payment", "fa": "پرداخت"}))),
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Draw a policy."""
+    made = [build() for build in draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=6, unique=True))]
+    threats = draw(st.sampled_from(MODELS))
+    by_id = {check.id: check for check in made}
+    table = Policy(
+        name="p", checks=made, threats=threats, actions={"x": Requirement(all_of=[made[0].id])}  # type: ignore[arg-type]
+    ).table  # fmt: skip
+    actions = {"pay": draw(requirements(table, by_id)), "read": draw(requirements(table, by_id, tiers=False))}
+    if draw(st.booleans()):
+        actions["hours"] = Requirement.none()
+    return Policy(
+        name=draw(st.sampled_from(("bank", "بانک"))),
+        checks=made,  # type: ignore[arg-type]
+        actions=actions,
+        threats=threats,
+        budgets=Budgets(
+            answers=Budget(draw(st.integers(1, 9)), timedelta(seconds=1) + draw(SECONDS)),
+            runs=timedelta(hours=1) + draw(SECONDS),
+        ),
+        lifetimes=Lifetimes(cool_off=draw(SECONDS)),
+        language=draw(st.sampled_from(LANGUAGES)),
+        enrolled_share=draw(st.dictionaries(st.sampled_from(sorted(by_id)), st.floats(0, 1))),
+    )
+
+
+def bits_of(own: Policy, requirement: Requirement) -> Policy:
+    return replace(own, actions={"read": requirement})
+
+
+@st.composite
+def pieces(draw: st.DrawFn, own: Policy, action: str = "read") -> list[Evidence]:
+    """Draw at most one piece of evidence for each check."""
+    found = []
+    for check in own.checks:
+        if draw(st.booleans()):
+            age = draw(st.just(timedelta(0)) | SECONDS)
+            bound = draw(st.sampled_from((None, None, bound_to(action, None), bound_to("other", None))))
+            found.append(Evidence(check=check.id, outcome=draw(st.sampled_from(Outcome)), at=NOW - age, bound=bound))
+    return found
+
+
+def judged(own: Policy, evidence: list[Evidence], **more: Any) -> Decision:
+    return own.evaluate(evidence, action="read", now=NOW, **more)
+
+
+def no_better(worse: Decision, better: Decision) -> bool:
+    """Whether one decision says no more for the caller than another, against every class."""
+    below = all(worse.score.per_class[name] <= centibits for name, centibits in better.score.per_class.items())
+    return below and (worse.verdict is not Verdict.VERIFIED or better.verdict is Verdict.VERIFIED)
+
+
+# ── As data ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(policies())
+def test_a_policy_comes_back_from_json_the_same(own: Policy) -> None:
+    again = Policy.from_json(own.to_json(), checks=(Pet, Voice))
+    assert again == own
+    assert hash(again) == hash(own)
+    assert again.fingerprint == own.fingerprint
+    assert again.to_json() == own.to_json()
+    assert again.diff(own) == ()
+
+
+@given(policies(), policies())
+def test_policies_are_equal_alike_and_without_difference_together(one: Policy, other: Policy) -> None:
+    assert (one == other) is (one.diff(other) == ()) is (one.fingerprint == other.fingerprint)
+    changed = replace(one, actions={**one.actions, "read": other.actions["read"]}) if False else one
+    assert changed == one
+
+
+# ── Judging ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def plain(own: Policy, evidence: list[Evidence], run: int) -> tuple[int, Verdict]:
+    """Judge as the rules are written, without any table: the oracle."""
+    rule = own.actions["read"]
+    layers = {check.id: check for check in own.checks if rule.checks is None or check.id in rule.checks}
+    sums = dict.fromkeys(own.threats.names, 0)
+    passed = []
+    for item in evidence:
+        if item.check not in layers:
+            continue
+        late = rule.max_age is not None and NOW - item.at > rule.max_age
+        late = late or item.bound not in (None, bound_to("read", None))
+        for name, weight in zip(sums, own.table.weights(item.check, item.outcome), strict=True):
+            sums[name] += min(weight, 0) if late else weight
+        if item.outcome is PASS and not late:
+            passed.append(layers[item.check])
+    needed = rule.threshold
+    while 2 ** (needed - rule.threshold) < run**100:
+        needed += 1
+    names = {check.id for check in passed}
+    met = min(sums.values()) >= needed and most_factors(passed) >= rule.factors and names >= set(rule.all_of)
+    met = met and (not rule.any_of or bool(names & set(rule.any_of)))
+    return min(sums.values()), Verdict.VERIFIED if met else Verdict.PENDING
+
+
+def most_factors(passed: list[Check]) -> int:
+    """Return the most distinct factors, by trying every choice of one factor for each asset."""
+    real = [check for check in passed if check.factor is not Factor.CONTEXT]
+    own = {check.factor for check in real if check.asset is None}
+    by_asset: dict[str, set[Factor]] = {}
+    for check in real:
+        if check.asset is not None:
+            by_asset.setdefault(check.asset, set()).add(check.factor)
+    return max(len(own | set(choice)) for choice in product(*by_asset.values()))
+
+
+@given(st.data(), policies(), st.integers(1, 40))
+def test_a_decision_is_what_the_plain_rule_says(data: st.DataObject, own: Policy, run: int) -> None:
+    evidence = data.draw(pieces(own))
+    decision = judged(own, evidence, run=run)
+    assert (decision.centibits, decision.verdict) == plain(own, evidence, run)
+    assert decision.centibits == decision.score.centibits == min(decision.score.per_class.values())
+    assert (decision.missing == ()) is (decision.verdict is Verdict.VERIFIED)
+    assert decision.reasons
+    assert decision.table()
+
+
+@given(st.lists(st.tuples(st.sampled_from(Factor), st.sampled_from((None, "a", "b", "c"))), max_size=9))
+def test_factors_are_the_most_that_can_be_shown(pairs: list[tuple[Factor, str | None]]) -> None:
+    made = [type("Any", (Pet,), {"factor": factor, "asset": asset})() for factor, asset in pairs]
+    assert len(factors_of(made)) == most_factors(made)
+    assert Factor.CONTEXT not in factors_of(made)
+
+
+@given(st.data(), policies())
+def test_the_order_of_evidence_is_nothing(data: st.DataObject, own: Policy) -> None:
+    evidence = [*data.draw(pieces(own)), *data.draw(pieces(own))]
+    one, other = judged(own, evidence), judged(own, data.draw(st.permutations(evidence)))
+    assert set(one.evidence) == set(other.evidence)
+    assert replace(one, evidence=()) == replace(other, evidence=())
+
+
+@given(st.data(), policies(), st.sampled_from(Outcome))
+def test_a_pass_never_lowers_and_a_fail_never_raises(data: st.DataObject, own: Policy, outcome: Outcome) -> None:
+    evidence = data.draw(pieces(own))
+    before = judged(own, evidence)
+    name = data.draw(st.sampled_from([check.id for check in own.checks]))
+    rest = [item for item in evidence if item.check != name]
+
+    def with_one(found: Outcome) -> Decision:
+        return judged(own, [*rest, Evidence(check=name, outcome=found, at=NOW)])
+
+    assert no_better(before, with_one(PASS))
+    assert no_better(with_one(FAIL), judged(own, rest))
+    assert no_better(with_one(FAIL), with_one(outcome))
+    assert no_better(with_one(outcome), with_one(PASS))
+    assert no_better(with_one(UNAVAILABLE), with_one(PASS))
+    assert no_better(judged(own, rest), with_one(PASS))
+
+
+@given(st.data(), policies())
+def test_declined_is_a_fail(data: st.DataObject, own: Policy) -> None:
+    evidence = data.draw(pieces(own))
+    said = [replace(item, outcome=DECLINED) if item.outcome is FAIL else item for item in evidence]
+    one, other = judged(own, evidence), judged(own, said)
+    assert (one.score, one.verdict, one.missing) == (other.score, other.verdict, other.missing)
+
+
+@given(st.data(), policies(), st.sampled_from(Outcome))
+def test_of_two_outcomes_the_lower_counts(data: st.DataObject, own: Policy, outcome: Outcome) -> None:
+    evidence = data.draw(pieces(own))
+    assume(evidence)
+    first = data.draw(st.sampled_from(evidence))
+    second = replace(first, outcome=outcome)
+    lower = min(first, second, key=lambda item: (RANK[item.outcome], item.outcome))
+    alone = [item for item in evidence if item is not first]
+    both, one = judged(own, [*evidence, second]), judged(own, [*alone, lower])
+    assert (both.score, both.verdict, both.missing) == (one.score, one.verdict, one.missing)
+    assert no_better(both, judged(own, [*alone, replace(first, outcome=PASS)]))
+
+
+@given(st.data(), policies(), SECONDS)
+def test_age_takes_what_is_positive_and_nothing_else(data: st.DataObject, own: Policy, later: timedelta) -> None:
+    evidence = data.draw(pieces(own))
+    now, then = judged(own, evidence), own.evaluate(evidence, action="read", now=NOW + later)
+    assert no_better(then, now)
+    negative = [item for item in evidence if all(w <= 0 for w in own.table.weights(item.check, item.outcome))]
+    old = own.evaluate(negative, action="read", now=NOW + later)
+    assert old.score == judged(own, negative).score
+
+
+@given(st.data(), policies())
+def test_a_code_for_something_else_counts_for_nothing(data: st.DataObject, own: Policy) -> None:
+    evidence = data.draw(pieces(own))
+    elsewhere = [replace(item, bound=bound_to("read", Stake(amount=Decimal(1), currency="EUR"))) for item in evidence]
+    decision = judged(own, elsewhere)
+    assert all(centibits <= 0 for centibits in decision.score.per_class.values())
+    assert decision.methods == ()
+    assert no_better(decision, judged(own, [replace(item, bound=None, at=NOW) for item in evidence]))
+
+
+@given(st.data(), policies(), st.integers(1, 10**6))
+def test_the_kth_run_needs_log2_k_more(data: st.DataObject, own: Policy, run: int) -> None:
+    evidence = data.draw(pieces(own))
+    first, kth = judged(own, evidence), judged(own, evidence, run=run)
+    more = kth.required - first.required
+    assert 2**more >= run**100
+    assert run == 1 or 2 ** (more - 1) < run**100
+    assert no_better(kth, first)
+
+
+@given(st.data(), policies())
+def test_nu_06_equal_is_enough_and_one_less_is_not(data: st.DataObject, own: Policy) -> None:
+    evidence = data.draw(pieces(own))
+    have = bits_of(own, Requirement(factors=0, all_of=[own.checks[0].id])).evaluate(evidence, action="read", now=NOW)  # type: ignore[arg-type]
+    assume(have.centibits > 0)
+    for missing in (0, 1):
+        bits = Decimal(have.centibits + missing) / 100
+        try:
+            exact = bits_of(own, Requirement(bits=bits, knowledge_only=True))
+        except ValueError:
+            assert missing  # it was out of reach
+            continue
+        decision = exact.evaluate(evidence, action="read", now=NOW)
+        assert decision.missing == (("score",) if missing else ())
+
+
+@given(st.data(), policies())
+def test_an_exempt_action_is_exempt_whatever_is_known(data: st.DataObject, own: Policy) -> None:
+    evidence = data.draw(pieces(own))
+    decision = bits_of(own, Requirement.none()).evaluate(evidence, action="read", now=NOW, run=9)
+    assert (decision.verdict, decision.missing, decision.required, decision.methods) == (Verdict.EXEMPT, (), 0, ())
+
+
+@given(st.data(), policies())
+def test_points_of_right_answers_are_all_that_points_see(data: st.DataObject, own: Policy) -> None:
+    assume(not own.threats.claims_bound)
+    decision = judged(own, data.draw(pieces(own)))
+    counted = [item.check for item in decision.evidence if item.outcome is PASS and item.check not in decision.stale]
+    assert decision.centibits == sum(own.table.weights(name, PASS)[0] for name in counted)
+    assert decision.bound is None

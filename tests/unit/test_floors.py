@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from kyc_verify import Budgets, Lifetimes, Policy, Requirement, Tier, checks, floors, profiles
+
+APP, SMS, PIN = checks.AppConfirmation(), checks.OneTimeCode(channel="sms"), checks.Pin()
+TENURE = checks.AccountTenure()
+
+
+def policy(
+    *layers: checks.Check, lifetimes: Lifetimes | None = None, budgets: Budgets | None = None, **actions: Requirement
+) -> Policy:
+    return Policy(
+        name="p",
+        checks=layers,
+        actions=actions,
+        lifetimes=lifetimes or Lifetimes(),
+        budgets=budgets or Budgets(),
+    )
+
+
+def broken(found: Policy, floor: floors.Floor) -> list[tuple[str, str]]:
+    return [(violation.clause, violation.field) for violation in found.check(floor)]
+
+
+def test_knowledge_alone_meets_no_nist_level() -> None:
+    found = policy(PIN, TENURE, APP, read=Requirement(bits=1))
+    assert ("SP 800-63A-4 2.5.1", "actions.read.factors") in broken(found, floors.nist4)
+    assert ("ASVS 5.0 6.4.2", "actions.read.factors") in broken(found, floors.asvs5)
+
+
+def test_two_factors_of_which_one_is_a_possession_meet_it() -> None:
+    found = policy(PIN, TENURE, APP, SMS, read=Requirement(bits=1, factors=2))
+    assert broken(found, floors.nist4) == []
+
+
+def test_a_named_possession_meets_it() -> None:
+    found = policy(PIN, APP, read=Requirement(bits=1, all_of=("app_confirmation",)))
+    assert broken(found, floors.nist4) == []
+
+
+def test_an_exempt_action_is_asked_nothing_by_a_floor() -> None:
+    found = policy(PIN, APP, hours=Requirement.none())
+    assert broken(found, floors.nist4 | floors.us_cpni) == []
+
+
+def test_email_is_not_out_of_band() -> None:
+    mail = checks.OneTimeCode("mail", channel="email")
+    found = policy(PIN, mail, APP, read=Requirement(bits=1, factors=2))
+    assert broken(found, floors.nist4) == [("SP 800-63B-4 3.1.3.1", "checks.1.channel")]
+
+
+def test_the_sim_must_not_be_the_only_possession() -> None:
+    found = policy(PIN, SMS, checks.Callback(), read=Requirement(bits=1, factors=2))
+    assert broken(found, floors.nist4) == [("SP 800-63B-4 3.1.3.3", "checks")]
+    (violation,) = found.check(floors.nist4)
+    assert "one_time_code, callback" in violation.found
+
+
+@pytest.mark.parametrize(
+    ("floor", "lifetimes", "field"),
+    [
+        (floors.psd2, Lifetimes(question=timedelta(seconds=301)), "lifetimes.question"),
+        (floors.pci, Lifetimes(question=timedelta(seconds=901)), "lifetimes.question"),
+        (floors.us_cpni, Lifetimes(cool_off=timedelta(days=29)), "lifetimes.cool_off"),
+    ],
+)
+def test_times_are_held_to_the_second(floor: floors.Floor, lifetimes: Lifetimes, field: str) -> None:
+    base = policy(PIN, APP, lifetimes=lifetimes, budgets=Budgets(consecutive=5), read=Requirement(bits=1, factors=2))
+    assert [path for _, path in broken(base, floor)] == [field]
+    met = replace(Lifetimes(), question=timedelta(seconds=300), cool_off=timedelta(days=30))
+    held = policy(PIN, APP, lifetimes=met, budgets=Budgets(consecutive=5), read=Requirement(bits=1, factors=2))
+    assert broken(held, floor) == []
+
+
+def test_six_consecutive_failures_are_one_too_many_for_psd2() -> None:
+    found = policy(PIN, APP, budgets=Budgets(consecutive=6), pay=Requirement(bits=1, factors=2))
+    (violation,) = found.check(floors.psd2)
+    assert (violation.field, violation.found, violation.required) == ("budgets.consecutive", "6", "at most 5")
+    assert str(violation).endswith("[secondary source]")
+
+
+def test_one_factor_is_too_few_for_psd2() -> None:
+    found = policy(PIN, APP, budgets=Budgets(consecutive=5), pay=Requirement(bits=1))
+    assert broken(found, floors.psd2) == [("RTS 2018/389 art. 4(1)", "actions.pay.factors")]
+
+
+@pytest.mark.parametrize(
+    ("tier", "held"),
+    [
+        ({"up_to": "30", "ceiling": "100"}, True),
+        ({"up_to": "30", "count": 5}, True),
+        ({"up_to": "30.01", "ceiling": "100"}, False),
+        ({"up_to": "30", "ceiling": "100.01"}, False),
+        ({"up_to": "30", "count": 6}, False),
+    ],
+)
+def test_low_value_payments_stay_low(tier: dict[str, object], held: bool) -> None:
+    small = Tier(
+        currency="EUR",
+        requirement=Requirement.none(),
+        **{k: Decimal(v) if k != "count" else v for k, v in tier.items()},
+    )  # type: ignore[arg-type]
+    pay = Requirement(bits=1, factors=2, stakes=(small,))
+    found = policy(PIN, APP, budgets=Budgets(consecutive=5), pay=pay)
+    assert (broken(found, floors.psd2) == []) is held
+
+
+def test_call_detail_never_opens_on_biography() -> None:
+    born = checks.DateOfBirth()
+    low = policy(born, TENURE, PIN, call_detail=Requirement(bits="0.3"))
+    assert broken(low, floors.us_cpni) == [("47 CFR 64.2010(b)", "actions.call_detail")]
+    named = policy(born, TENURE, PIN, call_detail=Requirement(bits="0.3", all_of=("pin",)))
+    assert broken(named, floors.us_cpni) == []
+    either = policy(born, TENURE, PIN, APP, call_detail=Requirement(bits="0.3", any_of=("pin", "app_confirmation")))
+    assert broken(either, floors.us_cpni) == []
+    weak = policy(born, TENURE, PIN, APP, call_detail=Requirement(bits="0.3", any_of=("pin", "account_tenure")))
+    assert broken(weak, floors.us_cpni) == [("47 CFR 64.2010(b)", "actions.call_detail")]
+
+
+def test_floors_combine_without_saying_anything_twice() -> None:
+    both = floors.nist4 | floors.psd2
+    assert both.name == "nist4 + psd2"
+    assert len((both | floors.nist4).rules) == len(both.rules)
+
+
+def test_every_rule_says_how_it_is_known() -> None:
+    for floor in (floors.nist4, floors.asvs5, floors.psd2, floors.us_cpni, floors.pci):
+        assert all(rule.known in {"verified", "secondary", "memory"} and rule.clause for rule in floor.rules)
+
+
+def test_the_bank_profile_says_where_psd2_is_not_met() -> None:
+    assert broken(profiles.bank(), floors.psd2) == [("RTS 2018/389 art. 4(1)", "actions.read_balance.factors")]
+
+
+def test_the_telecom_profile_meets_cpni_for_call_detail() -> None:
+    fields = [field for _, field in broken(profiles.telecom(), floors.us_cpni)]
+    assert "actions.call_detail" not in fields
