@@ -187,7 +187,8 @@ def seconds_of(check: Check, threats: ThreatModel) -> int:
     if check.seconds is not None or isinstance(check, SignalCheck):
         return check.seconds or 0
     row = row_of(check, threats)
-    return threats.rows[row].seconds if row in threats.rows and threats.claims_bound else _SECONDS
+    known = threats.rows.get(row) if row is not None and threats.claims_bound else None
+    return _SECONDS if known is None else known.seconds
 
 
 def chances(rule: Rule, columns: Mapping[str, Mapping[Outcome, Fraction]]) -> Chances:

@@ -58,7 +58,9 @@ def test_cc_01_parallel_wrong_guesses_in_threads_and_tasks_are_bounded(make: Cal
     desk = make(policy())
     steps = [desk.open("pin") for _ in range(12)]
     before = desk.hasher.hashes
-    guesses = [lambda v, s=s, k=k: v.respond(s.challenge.id, f"{7000 + k}", call=desk.call) for k, s in enumerate(steps)]
+    guesses = [
+        lambda v, s=s, k=k: v.respond(s.challenge.id, f"{7000 + k}", call=desk.call) for k, s in enumerate(steps)
+    ]
     found = desk.together(guesses)
     assert all(each.verdict is Verdict.DENIED for each in found)
     assert desk.hasher.hashes - before == 12  # whether it was compared costs the same
@@ -103,7 +105,7 @@ def test_cc_05_first_row_race(make: Callable[..., Desk]) -> None:
         [lambda v, s=s, k=k: v.respond(s.challenge.id, f"{7000 + k}", call=desk.call) for k, s in enumerate(steps)]
     )
     seen = desk.bench.verifier._ctx
-    charge = seen.tries("cust-42", desk.policy.check("pin"))[0]
+    charge = seen.tries("cust-42", desk.policy.layer("pin"))[0]
     with desk.store._reading() as db:
         (count,) = db.execute("SELECT count(*) FROM charges WHERE key = ?", (charge.key,)).fetchone()
     assert count == 10

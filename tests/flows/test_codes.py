@@ -319,7 +319,9 @@ def test_the_message_names_what_the_code_is_for_and_ends_in_it(make: Callable[..
 
 
 def test_codes_that_a_service_judges(make: Callable[..., Desk]) -> None:
-    service = ScriptedService(lambda handle, code: Outcome.PASS if (handle, code) == ("handle-1", "000000") else Outcome.FAIL)
+    service = ScriptedService(
+        lambda handle, code: Outcome.PASS if (handle, code) == ("handle-1", "000000") else Outcome.FAIL
+    )
     desk = make(services={"sms": service})
     step = desk.open("code")
     assert desk.sender.messages == []
@@ -332,7 +334,11 @@ def test_codes_that_a_service_judges(make: Callable[..., Desk]) -> None:
 
 @pytest.mark.parametrize("judged", [RuntimeError("down"), None, Outcome.UNAVAILABLE, "pass", True, 1])
 def test_a_service_that_does_not_say_pass_passes_nobody(make: Callable[..., Desk], judged: object) -> None:
-    desk = make(services={"sms": ScriptedService(lambda *_: judged) if not isinstance(judged, Exception) else ScriptedService(judged)})  # type: ignore[arg-type, return-value]
+    desk = make(
+        services={
+            "sms": ScriptedService(lambda *_: judged) if not isinstance(judged, Exception) else ScriptedService(judged)
+        }
+    )  # type: ignore[arg-type, return-value]
     step = desk.open("code")
     while step.challenge is not None:
         step = desk.say(step, "000000")

@@ -183,7 +183,9 @@ def test_services_that_hang_do_not_starve_the_store(monkeypatch: pytest.MonkeyPa
         leave.set()
 
 
-def test_a_service_that_hangs_is_left_after_its_time(make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_hangs_is_left_after_its_time(
+    make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gathering, "TIMEOUT", 0.05)
     leave = threading.Event()
 
@@ -203,7 +205,9 @@ def test_a_service_that_hangs_is_left_after_its_time(make: Callable[..., Desk], 
 # ── Whatever a port raises ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("raised", [ValueError("x"), StopIteration(), KeyError("k"), TimeoutError(), RecursionError(), GeneratorExit])
+@pytest.mark.parametrize(
+    "raised", [ValueError("x"), StopIteration(), KeyError("k"), TimeoutError(), RecursionError(), GeneratorExit]
+)
 def test_what_a_store_raises_comes_out_as_a_store_error(desk: Desk, raised: Any) -> None:
     if raised is GeneratorExit:
         return

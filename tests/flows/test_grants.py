@@ -62,7 +62,9 @@ def test_a_grant_is_bound_to_subject_action_call_agent_and_stake(desk: Desk) -> 
 
 def test_a_grant_is_bound_to_tenant_and_policy(desk: Desk, policy: Callable[..., Policy]) -> None:
     grant = desk.play("pin").require()
-    assert refusal(desk.under(policy(name="other", lifetimes=Lifetimes(grant=timedelta(seconds=299)))), grant) == "policy"
+    assert (
+        refusal(desk.under(policy(name="other", lifetimes=Lifetimes(grant=timedelta(seconds=299)))), grant) == "policy"
+    )
     other = desk.over(desk.store)
     other.bench.tenant = "tenant-b"
     other.bench._wire()
@@ -113,7 +115,7 @@ def test_a_hold_that_was_lifted_revives_no_grant(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("microseconds", "works"), [(-1, True), (0, False), (1, False)])
-def test_a_grant_expires_to_the_microsecond(desk: Desk, microseconds: int, works: bool) -> None:  # noqa: FBT001
+def test_a_grant_expires_to_the_microsecond(desk: Desk, microseconds: int, works: bool) -> None:
     step = desk.play("pin")
     desk.clock.advance(timedelta(seconds=300, microseconds=microseconds))
     if works:
@@ -285,7 +287,9 @@ def test_step_up_after_the_session_s_end_is_refused(desk: Desk) -> None:
 
 def test_evidence_too_old_counts_no_more(make: Callable[..., Desk], policy: Callable[..., Policy]) -> None:
     known = policy()
-    actions = dict(known.actions) | {"fresh": Requirement(bits=4, checks=("pin", "account_tenure"), max_age=timedelta(minutes=2))}
+    actions = dict(known.actions) | {
+        "fresh": Requirement(bits=4, checks=("pin", "account_tenure"), max_age=timedelta(minutes=2))
+    }
     desk = make(policy(actions=actions))
     step = desk.play("pin")
     desk.clock.advance(minutes=2, microseconds=1)

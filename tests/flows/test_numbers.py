@@ -119,13 +119,24 @@ def test_no_code_goes_to_dear_short_or_unreadable_numbers(make: Callable[..., De
 
 @pytest.mark.parametrize(
     ("attestation", "outcome"),
-    [("A", "pass"), ("B", "near"), ("C", "near"), (None, "near"), ("failed", "fail"), ("a", "fail"), ("", "fail"), ("X", "fail")],
+    [
+        ("A", "pass"),
+        ("B", "near"),
+        ("C", "near"),
+        (None, "near"),
+        ("failed", "fail"),
+        ("a", "fail"),
+        ("", "fail"),
+        ("X", "fail"),
+    ],
 )
 def test_only_a_verified_number_passes(desk: Desk, attestation: str | None, outcome: str) -> None:
     assert shown(desk, attestation=attestation).value == outcome
 
 
-@pytest.mark.parametrize("number", [None, "", "anonymous", "Restricted", "+3361234567", "12345678", "\x00", "+" * 4096, NEW])
+@pytest.mark.parametrize(
+    "number", [None, "", "anonymous", "Restricted", "+3361234567", "12345678", "\x00", "+" * 4096, NEW]
+)
 def test_any_other_number_fails_whatever_its_attestation(desk: Desk, number: str | None) -> None:
     assert shown(desk, number=number) is Outcome.FAIL
 

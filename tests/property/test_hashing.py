@@ -73,7 +73,7 @@ def test_kb_12_any_changed_bit_is_seen(true: Forms, about: AnswerContext, name: 
 
 
 @given(FORMS, FORMS, CONTEXTS, st.booleans())
-def test_a_mark_knows_its_try_and_no_other(one: Forms, other: Forms, about: AnswerContext, stored: bool) -> None:  # noqa: FBT001
+def test_a_mark_knows_its_try_and_no_other(one: Forms, other: Forms, about: AnswerContext, stored: bool) -> None:
     record = HASHER.enroll(one, at=NOW, by="crm", **about) if stored else None
     mark = HASHER.verify(record, one, **about).mark
     same = [form.coarse.reveal() + "\x00" + form.fine.reveal() for form in (one, other)]

@@ -16,6 +16,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from reference_model import LEASE, ActionRule, CheckRule, Model, Refusal, Rules, Run
+
 from kyc_verify.answers import Clarify, Forms, Refused
 from kyc_verify.budgets import Budget, Budgets, Lifetimes
 from kyc_verify.call import Call, Contact, Customer, Stake
@@ -26,11 +28,10 @@ from kyc_verify.hashing import Keyring
 from kyc_verify.policy import Policy, Requirement, Tier
 from kyc_verify.ports import Message
 from kyc_verify.stores import MemoryStore, SQLiteStore
-from kyc_verify.terms import Entry, Factor, Outcome
+from kyc_verify.terms import Entry, Outcome
 from kyc_verify.testing import CheapHasher, FakeClock
 from kyc_verify.threats import AttackerClass, Likelihoods, Row, ThreatModel
 from kyc_verify.verifier import AsyncVerifier, Verifier
-from reference_model import LEASE, ActionRule, CheckRule, Model, Refusal, Rules, Run
 
 __all__ = ["Difference", "World", "random_rules"]
 
@@ -102,28 +103,30 @@ def _checks(rng: random.Random) -> list[CheckRule]:
         CheckRule("one_time_code", "code", {}, "possession", "sim", entry="digits", tries=3),
         CheckRule("app_confirmation", "app", {}, "possession", "app", entry="confirm"),
     ]
-    kept = [each for each in made if rng.random() < 0.7] or [made[2]]  # noqa: PLR2004
+    kept = [each for each in made if rng.random() < 0.7] or [made[2]]
     rng.shuffle(kept)
     for each in kept:
-        each.cells = _cells(rng, near=each.kind in {"number", "word"} or (each.kind == "signal" and rng.random() < 0.5))  # noqa: PLR2004
+        each.cells = _cells(rng, near=each.kind in {"number", "word"} or (each.kind == "signal" and rng.random() < 0.5))
     return kept
 
 
 def _action(rng: random.Random, checks: list[CheckRule], model: Model, *, tiers: bool = False) -> ActionRule:
     names = [each.id for each in checks]
-    allowed = tuple(sorted(rng.sample(names, rng.randint(1, len(names))))) if rng.random() < 0.2 else None  # noqa: PLR2004
-    rule = ActionRule(checks=allowed, lossless=rng.random() < 0.4, max_age=rng.choice((None, None, timedelta(minutes=2))))  # noqa: PLR2004
+    allowed = tuple(sorted(rng.sample(names, rng.randint(1, len(names))))) if rng.random() < 0.2 else None
+    rule = ActionRule(
+        checks=allowed, lossless=rng.random() < 0.4, max_age=rng.choice((None, None, timedelta(minutes=2)))
+    )
     inside = list(allowed or names)
     best = min(sum(model.weights[n][c]["pass"] for n in inside) for c in CLASSES)
     rule.needed = 1 + int((best - 1) * rng.random() ** 2) if best > 0 else 0
-    if rng.random() < 0.4:  # noqa: PLR2004
+    if rng.random() < 0.4:
         rule.factors = rng.randint(1, max(1, model.factors(inside)))
-    if rng.random() < 0.2 or not (rule.needed or rule.factors):  # noqa: PLR2004
+    if rng.random() < 0.2 or not (rule.needed or rule.factors):
         rule.all_of = (rng.choice(inside),)
-    if rng.random() < 0.2:  # noqa: PLR2004
+    if rng.random() < 0.2:
         rule.any_of = tuple(sorted(rng.sample(inside, min(2, len(inside)))))
     if tiers:
-        small = ActionRule(exempt=True) if rng.random() < 0.6 else _action(rng, checks, model)  # noqa: PLR2004
+        small = ActionRule(exempt=True) if rng.random() < 0.6 else _action(rng, checks, model)
         rule.tiers = ((30, small, rng.choice((None, 60)), 2),)
     return rule
 
@@ -632,7 +635,7 @@ WEIGHTS = {
 
 def a_call(rng: random.Random, *, agent: str | None = None, id: str | None = None) -> dict[str, Any]:  # noqa: A002
     """Return a call, mostly of the given agent and id."""
-    strange = rng.random() < 0.06  # noqa: PLR2004
+    strange = rng.random() < 0.06
     return {
         "id": id if id and not strange else rng.choice(CALLS),
         "agent": agent if agent and not strange else rng.choice(AGENTS),
@@ -650,10 +653,14 @@ def what_is_said(rng: random.Random, world: World, run: Run) -> str:
         return rng.choice(("yes", "no", "well"))
     if kind == "code":
         send = max(1, run.sends - (mood == "near"))
-        return {"right": f"code {send}", "near": f"code {send}", "wrong": rng.choice(("111111", "222222"))}.get(mood, "!")
+        return {"right": f"code {send}", "near": f"code {send}", "wrong": rng.choice(("111111", "222222"))}.get(
+            mood, "!"
+        )
     right = WORDS.get(asked, "word")
     wrong = {"pin": ("860213", "395716")}.get(asked, ("schwanenweg", "birkenhain"))
-    return {"right": right, "near": right[:4] + "dorf" if kind == "word" else wrong[0], "wrong": rng.choice(wrong)}.get(mood, mood)
+    return {"right": right, "near": right[:4] + "dorf" if kind == "word" else wrong[0], "wrong": rng.choice(wrong)}.get(
+        mood, mood
+    )
 
 
 def random_step(world: World, rng: random.Random) -> None:
@@ -670,7 +677,7 @@ def random_step(world: World, rng: random.Random) -> None:
             rng.choice(ENTRIES), signal,
         )  # fmt: skip
         return
-    index = rng.choice(pending if pending and rng.random() < 0.9 else recent)  # noqa: PLR2004
+    index = rng.choice(pending if pending and rng.random() < 0.9 else recent)
     tenant, run = world.known[index]
     turn = len(run.turns) + 1
     call = a_call(rng, agent=run.agent, id=run.call)
@@ -680,10 +687,10 @@ def random_step(world: World, rng: random.Random) -> None:
     elif what == "replay" and world.said:
         at, turn, said, app = rng.choice(world.said[-8:])
         call = a_call(rng, agent=world.known[at][1].agent, id=world.known[at][1].call)
-        same = rng.random() < 0.7  # noqa: PLR2004
+        same = rng.random() < 0.7
         world.answer(at, turn, said if same else what_is_said(rng, world, world.known[at][1]), call, app)
     elif what in {"decline", "resend"}:
-        turn -= rng.random() < 0.2 and turn > 1  # noqa: PLR2004
+        turn -= rng.random() < 0.2 and turn > 1
         world.plain(what, index, turn, call)
     elif what in {"status", "cancel", "transfer", "step_up"}:
         if what in {"step_up", "transfer"}:
@@ -701,7 +708,7 @@ def random_step(world: World, rng: random.Random) -> None:
     elif what == "redeem" and world.grants:
         at = rng.randrange(max(0, len(world.grants) - 4), len(world.grants))
         home, grant = world.grants[at]
-        strange = rng.random() < 0.15  # noqa: PLR2004
+        strange = rng.random() < 0.15
         world.redeem(
             at, a_call(rng, agent=grant.agent, id=grant.run.call),
             subject=rng.choice(SUBJECTS) if strange else grant.run.subject,
@@ -723,10 +730,15 @@ def random_step(world: World, rng: random.Random) -> None:
         world.operate(verb, tenant, rng.choice(SUBJECTS), flags)
     elif what == "enroll":
         some = rng.sample(list(WORDS), rng.randint(1, len(WORDS)))
-        world.enroll(tenant, rng.choice(SUBJECTS), some, rng.choice(("crm-import", *AGENTS)), rng.choice((None, *CALLS)))
+        world.enroll(
+            tenant, rng.choice(SUBJECTS), some, rng.choice(("crm-import", *AGENTS)), rng.choice((None, *CALLS))
+        )
     elif what == "crm":
-        off, on = rng.choice((("active", False), ("number", NUMBERS[1]), ("shared", True))), {"active": True, "shared": False}
-        change = dict([off]) if rng.random() < 0.4 else on | {"number": NUMBERS[0]}  # noqa: PLR2004
+        off, on = (
+            rng.choice((("active", False), ("number", NUMBERS[1]), ("shared", True))),
+            {"active": True, "shared": False},
+        )
+        change = dict([off]) if rng.random() < 0.4 else on | {"number": NUMBERS[0]}
         world.crm_change(rng.choice(SUBJECTS[:2]), **change)
 
 

@@ -206,7 +206,9 @@ class Model:
         return per_class
 
     def allowed(self, rule: ActionRule, names: Any) -> list[str]:
-        return [check.id for check in self.rules.checks if check.id in names and check.id in (rule.checks or [check.id])]
+        return [
+            check.id for check in self.rules.checks if check.id in names and check.id in (rule.checks or [check.id])
+        ]
 
     @staticmethod
     def old(rule: ActionRule, at: datetime, for_what: Any, bound: Any, now: datetime) -> bool:
@@ -325,7 +327,7 @@ class Model:
 
     def begin(self, run: Run, rule: ActionRule, call: Any, says: Any, now: datetime, *, first: str | None) -> None:
         """Look at what is known, ask the signals, put the first question: for `open` and for `step_up`."""
-        everything = {name: ("pass", now, run.bound) for name in run.available}
+        everything = dict.fromkeys(run.available, ("pass", now, run.bound))
         if rule.exempt or not self.met(rule, everything, run, now):
             run.verdict = "exempt" if rule.exempt else "review"
             self.give_back(run)
@@ -369,7 +371,7 @@ class Model:
         left, person = self.remaining(run), self.people.get(run.subject, Person())
         met = deciding and run.real and not person.locked and self.met(rule, run.outcomes, run, now)
         if met and rule.lossless:
-            met = self.met(rule, run.outcomes | {n: ("fail", now, run.bound) for n in left}, run, now)
+            met = self.met(rule, run.outcomes | dict.fromkeys(left, ("fail", now, run.bound)), run, now)
         here = [n for n in left if run.entries is None or self.checks[n].entry in run.entries]
         if run.question and run.question.check not in here:
             run.aside[run.question.check] = run.question

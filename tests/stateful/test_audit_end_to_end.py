@@ -257,7 +257,7 @@ def linked(path: Path, names: Mapping[str, str]) -> set[str]:
     return {
         value
         for value, label in names.items()
-        if any(audit.pseudonym(key, label, value) in shown for key in keys if len(set(key)) > 8)  # noqa: PLR2004
+        if any(audit.pseudonym(key, label, value) in shown for key in keys if len(set(key)) > 8)
     }
 
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
-
 from lockstep_driver import (
     CALLS,
     ENTRIES,
@@ -92,7 +91,7 @@ class Machine(RuleBasedStateMachine):
         index=sessions, back=st.sampled_from((0, 0, 0, 0, 1)), strange=st.sampled_from((False, False, False, True)),
         honest=st.booleans(), app=st.sampled_from(("pass", "fail", None)),
     )  # fmt: skip
-    def answer(self, index: int, back: int, honest: bool, app: str | None, strange: bool) -> None:  # noqa: FBT001
+    def answer(self, index: int, back: int, honest: bool, app: str | None, strange: bool) -> None:
         run = self.world.known[index][1]
         self.world.honest = 1.0 if honest else 0.0
         turn = max(1, len(run.turns) + 1 - back)
@@ -108,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         entries=st.sampled_from(ENTRIES), action=st.sampled_from(("read", "move", "pay", "peek")),
         strange=st.booleans(),
     )  # fmt: skip
-    def look(self, index: int, verb: str, entries: Any, action: str, strange: bool) -> None:  # noqa: FBT001
+    def look(self, index: int, verb: str, entries: Any, action: str, strange: bool) -> None:
         self.world.look(verb, index, self._call(index, strange=strange), entries=entries, action=action)
 
     @rule(index=sessions)
@@ -120,7 +119,7 @@ class Machine(RuleBasedStateMachine):
         self.world.begun(index)
 
     @rule(at=st.integers(0, 30), request=st.sampled_from((None, "once")), strange=st.booleans())
-    def redeem(self, at: int, request: str | None, strange: bool) -> None:  # noqa: FBT001
+    def redeem(self, at: int, request: str | None, strange: bool) -> None:
         if self.world.grants:
             at %= len(self.world.grants)
             home, grant = self.world.grants[at]
@@ -138,7 +137,7 @@ class Machine(RuleBasedStateMachine):
         verb=st.sampled_from(("lock", "unlock", "flag", "clear_runs", "erase")), tenant=st.sampled_from(TENANTS),
         subject=st.sampled_from(SUBJECTS), flagged=st.booleans(),
     )  # fmt: skip
-    def operate(self, verb: str, tenant: str, subject: str, flagged: bool) -> None:  # noqa: FBT001
+    def operate(self, verb: str, tenant: str, subject: str, flagged: bool) -> None:
         words = tuple(c.id for c in self.world.rules.checks if c.kind == "word")
         self.world.operate(verb, tenant, subject, words[:1] if flagged else ())
 
@@ -147,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         self.world.enroll(tenant, subject, ["word_a", "word_b", "pin"], by, None)
 
     @rule(subject=st.sampled_from(SUBJECTS[:2]), number=st.sampled_from(NUMBERS), active=st.booleans())
-    def crm(self, subject: str, number: str, active: bool) -> None:  # noqa: FBT001
+    def crm(self, subject: str, number: str, active: bool) -> None:
         self.world.crm_change(subject, number=number, active=active)
 
     @rule()

@@ -170,7 +170,7 @@ def test_fc_05_a_graded_form_is_worth_pass_near_or_nothing(outcome: Outcome) -> 
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_fc_05_a_month_that_is_not_found_is_none_and_not_the_last(stored: bool) -> None:  # noqa: FBT001
+def test_fc_05_a_month_that_is_not_found_is_none_and_not_the_last(stored: bool) -> None:
     hasher = cheap_hasher()
     record = enrolled(hasher, durations.forms(date(1890, 1, 1))) if stored else None  # before the oldest month compared
     said = tenure("1 month")
@@ -294,7 +294,7 @@ def test_no_forms_at_all_are_not_enrolled() -> None:
     [("subject", "cust-43"), ("check", "first_pet"), ("tenant", "b"), ("kind", "digits"), ("forms_version", 2)],
 )
 @pytest.mark.parametrize("edited", [False, True])
-def test_kb_01_02_id_09_a_moved_record_fails_and_alarms(name: str, value: object, edited: bool) -> None:  # noqa: FBT001
+def test_kb_01_02_id_09_a_moved_record_fails_and_alarms(name: str, value: object, edited: bool) -> None:
     """A's row put where B's is looked up, its columns edited or not; A's right answer does not pass as B's."""
     hasher = cheap_hasher()
     there: Any = {**ABOUT, name: value}
@@ -615,7 +615,7 @@ def test_id_01_the_result_of_an_unknown_subject_has_the_same_shape() -> None:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_mark_knows_its_try(stored: bool) -> None:  # noqa: FBT001
+def test_a_mark_knows_its_try(stored: bool) -> None:
     hasher = cheap_hasher()
     record = enrolled(hasher) if stored else None
     for said in (SCHOOL, text.forms("Ecole Jules Feri"), text.forms("Victor Hugo"), tenure("3 years")):
@@ -791,7 +791,7 @@ def test_the_cheap_hasher_takes_a_keyring_and_agrees_with_itself() -> None:
 
 
 @pytest.mark.parametrize(("value", "allowed"), [(None, False), ("0", False), ("1", True)])
-def test_the_cheap_hasher_is_refused_outside_tests(value: str | None, allowed: bool) -> None:  # noqa: FBT001
+def test_the_cheap_hasher_is_refused_outside_tests(value: str | None, allowed: bool) -> None:
     code = "from kyc_verify.testing.hashing import cheap_hasher; cheap_hasher()"
     environ = {name: text for name, text in os.environ.items() if name != "KYC_VERIFY_TESTING"}
     environ |= {} if value is None else {"KYC_VERIFY_TESTING": value}
