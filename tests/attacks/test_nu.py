@@ -51,8 +51,8 @@ def watched(judged: object) -> Policy:
 def test_nu_01_02_04_05_what_a_check_judges_is_an_outcome_or_it_failed(make: Callable[..., Desk], judged: object) -> None:
     desk = make(watched(judged))
     assert desk.play("both").verdict is Verdict.DENIED
-    assert desk.play("pin").verdict is Verdict.VERIFIED
-    assert desk.play("pin", {"pin": "0000"}).verdict is Verdict.DENIED
+    assert desk.fresh().play("pin").verdict is Verdict.VERIFIED
+    assert desk.fresh().play("pin", {"pin": "0000"}).verdict is Verdict.DENIED
 
 
 @pytest.mark.parametrize("cell", [NAN, INF, -INF, -0.1, 1.5, "NaN", "1e400", True, None, Decimal("NaN"), 10**400])

@@ -151,6 +151,11 @@ class Desk:
     def play(self, action: str, answers: dict[str, str] | None = None, *, call: Call | None = None) -> Step:
         return self.drive(self.bench.play(action, answers, call=call))
 
+    def fresh(self) -> Desk:
+        """Forget the counted runs and spent budgets, so that the next run is the first."""
+        self.enroller.clear_runs(self.bench.subject, by="ops", reason="next")
+        return self
+
     def redeem(self, step: Step, action: str, *, call: Call | None = None, **more: Any) -> Step:
         who = {"subject": self.bench.subject} | more
         return self.verifier.redeem(step.require(), action=action, call=call or self.bench.call, **who)
@@ -184,8 +189,8 @@ class Desk:
         return kept
 
     def events(self) -> list[str]:
-        """Return the events of the audit log since the enrollment, in order."""
-        return [record.event.value for record in self.records() if record.event.value != "enrolled"]
+        """Return what the audit log says of runs, in order."""
+        return [record.event.value for record in self.records() if record.event.value not in {"enrolled", "runs_cleared"}]
 
     def another(self, **changes: Any) -> Call:
         """Return the desk's call with other fields."""
