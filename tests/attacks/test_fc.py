@@ -93,7 +93,11 @@ def with_custom(behave: Callable[[], Any], place: int) -> Policy:
         name="custom",
         checks=[*layers, Watch()],
         threats=ThreatModel.points({"custom": 3, "pin": 3, "account_tenure": 3, "watch": 3}),
-        actions={"three": Requirement(bits=9), "watched": Requirement(bits=12), "one": Requirement(bits=1, checks=("custom",))},
+        actions={
+            "three": Requirement(bits=9),
+            "watched": Requirement(bits=12),
+            "one": Requirement(bits=1, checks=("custom",)),
+        },
     )
 
 
@@ -131,7 +135,9 @@ def test_fc_04_a_base_exception_passes_through_and_spends_the_try(make: Callable
     assert desk.say(step, "Lindenhof custom").verdict is Verdict.DENIED
 
 
-@pytest.mark.parametrize("rubbish", [None, "false", "pass", {}, 1, True, object(), Outcome.PASS, float("nan"), [Outcome.PASS]])
+@pytest.mark.parametrize(
+    "rubbish", [None, "false", "pass", {}, 1, True, object(), Outcome.PASS, float("nan"), [Outcome.PASS]]
+)
 def test_fc_05_a_custom_check_that_returns_rubbish_has_not_passed(make: Callable[..., Desk], rubbish: object) -> None:
     desk = make(with_custom(lambda: rubbish, 1), facts=FACTS)
     assert desk.play("one", {"custom": "Tabriz"}).verdict is Verdict.DENIED
@@ -213,7 +219,11 @@ def test_fc_10_metadata_that_cannot_be_read_skips_no_step(desk: Desk, odd: str) 
 
 
 def test_fc_11_no_factor_stands_in_for_another(make: Callable[..., Desk], policy: Callable[..., Policy]) -> None:
-    actions = {"a": Requirement(all_of=("account_tenure", "pin", "one_time_code"), checks=("account_tenure", "pin", "one_time_code"))}
+    actions = {
+        "a": Requirement(
+            all_of=("account_tenure", "pin", "one_time_code"), checks=("account_tenure", "pin", "one_time_code")
+        )
+    }
     desk = make(policy(actions=actions))
     wrong = {"account_tenure": "80 years", "pin": "0000", "one_time_code": ""}
     for right in product([True, False], repeat=3):

@@ -78,7 +78,7 @@ def test_id_04_a_code_for_an_unknown_subject(desk: Desk) -> None:
     assert len(desk.sender.messages) == 2
 
 
-VARIANTS = ["a123", " A123", "A123 ", "Ａ１２３", "A123\u200b", "А123", "A\u0301123"]  # noqa: RUF001 - on purpose
+VARIANTS = ["a123", " A123", "A123 ", "Ａ１２３", "A123\u200b", "А123", "A\u0301123"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

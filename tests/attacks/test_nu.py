@@ -48,7 +48,9 @@ def watched(judged: object) -> Policy:
 
 
 @pytest.mark.parametrize("judged", [NAN, INF, -INF, 1e308, -50, 10**6, 10**400, True, "100", Decimal(1), Fraction(1)])
-def test_nu_01_02_04_05_what_a_check_judges_is_an_outcome_or_it_failed(make: Callable[..., Desk], judged: object) -> None:
+def test_nu_01_02_04_05_what_a_check_judges_is_an_outcome_or_it_failed(
+    make: Callable[..., Desk], judged: object
+) -> None:
     desk = make(watched(judged))
     assert desk.play("both").verdict is Verdict.DENIED
     assert desk.fresh().play("pin").verdict is Verdict.VERIFIED
@@ -67,7 +69,9 @@ def test_nu_01_02_04_05_cells_of_a_table_are_probabilities(cell: Any) -> None:
 def test_nu_02_json_has_no_such_numbers_here(desk: Desk, text: str) -> None:
     written = desk.policy.to_json().replace('"consecutive":50', f'"consecutive":{text}')
     assert text in written or '"consecutive": 50' in desk.policy.to_json()
-    written = written if text in written else desk.policy.to_json().replace('"consecutive": 50', f'"consecutive": {text}')
+    written = (
+        written if text in written else desk.policy.to_json().replace('"consecutive": 50', f'"consecutive": {text}')
+    )
     with pytest.raises(KycVerifyError):
         Policy.from_json(written)
 

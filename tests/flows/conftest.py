@@ -190,7 +190,9 @@ class Desk:
 
     def events(self) -> list[str]:
         """Return what the audit log says of runs, in order."""
-        return [record.event.value for record in self.records() if record.event.value not in {"enrolled", "runs_cleared"}]
+        return [
+            record.event.value for record in self.records() if record.event.value not in {"enrolled", "runs_cleared"}
+        ]
 
     def another(self, **changes: Any) -> Call:
         """Return the desk's call with other fields."""

@@ -40,7 +40,7 @@ class Pet(checks.AnswerCheck):
     prompts = {"en": "Which pet?"}  # noqa: RUF012 - as an author writes it
     likelihoods = OWN
 
-    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:  # noqa: ARG002 - the base's
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:
         return Forms(coarse=said, fine=said)
 
 
@@ -49,7 +49,7 @@ class Voice(checks.SignalCheck):
     factor = Factor.INHERENCE
     asset = "sim"
 
-    def judge(self, signal: checks.Signal) -> Outcome:  # noqa: ARG002 - the base's
+    def judge(self, signal: checks.Signal) -> Outcome:
         return PASS
 
 

@@ -56,7 +56,7 @@ class Word(AnswerCheck):
     prompts = {"en": "Which word?"}  # noqa: RUF012 - as the documentation shows it
     row = "word"
 
-    def forms(self, said: str, *, locale: str | None, now: Any) -> Forms | Clarify:  # noqa: ARG002 - the base's
+    def forms(self, said: str, *, locale: str | None, now: Any) -> Forms | Clarify:
         if said == "?":
             return Clarify(question={"en": "Which of the two?"})
         if said in {"!", ""}:

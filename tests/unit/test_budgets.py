@@ -41,7 +41,7 @@ def test_the_defaults_are_sound_and_those_of_the_standards() -> None:
         (None, ""),
     ],
 )
-def test_a_budget_out_of_bounds(name: str, budget: Any, fault: str) -> None:  # noqa: ANN401 - what is refused
+def test_a_budget_out_of_bounds(name: str, budget: Any, fault: str) -> None:
     ((path, message),) = Budgets(**{name: budget}).faults("b")
     assert path == f"b.{name}{fault}"
     assert message.startswith("must be")
@@ -53,14 +53,14 @@ def test_a_budget_within_bounds(budget: Budget) -> None:
 
 
 @pytest.mark.parametrize("consecutive", [0, 101, True, 5.0, "5", None, 10**400])
-def test_wrong_tries_in_a_row(consecutive: Any) -> None:  # noqa: ANN401 - what is refused
+def test_wrong_tries_in_a_row(consecutive: Any) -> None:
     assert list(Budgets(consecutive=consecutive).faults("b")) == [
         ("b.consecutive", "must be a whole number from 1 to 100")
     ]
 
 
 @pytest.mark.parametrize("runs", [HOUR - TICK, 367 * DAY, 30, None])
-def test_the_window_of_runs(runs: Any) -> None:  # noqa: ANN401 - what is refused
+def test_the_window_of_runs(runs: Any) -> None:
     assert list(Budgets(runs=runs).faults("b")) == [("b.runs", "must be from 1 hour to 366 days")]
     assert list(Budgets(runs=HOUR, consecutive=100).faults("b")) == []
 

@@ -148,7 +148,7 @@ def test_a_customer_is_refused(changed: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize("amount", [5, "5", "5.00", Decimal("5.000000"), Decimal("5E0"), "05"])
-def test_one_amount_has_one_text(amount: Any) -> None:  # noqa: ANN401 - several types
+def test_one_amount_has_one_text(amount: Any) -> None:
     stake = Stake(amount=amount, currency="EUR", payee="bob")
     assert stake == Stake(amount=Decimal(5), currency="EUR", payee="bob")
     assert stake.text() == "5 EUR bob"

@@ -36,7 +36,7 @@ SHIPPED: tuple[Check, ...] = (
 class MyOwnCheck2B(AnswerCheck):
     prompts = WHICH
 
-    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms | Clarify:  # noqa: ARG002 - the base's
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms | Clarify:
         return Clarify(question="years_or_months") if said == "3" else Forms(coarse=said, fine=said)
 
 

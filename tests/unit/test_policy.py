@@ -35,7 +35,7 @@ class First(checks.AnswerCheck):
     prompts = WHICH
     likelihoods = OWN
 
-    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:  # noqa: ARG002 - the base's
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:
         return Forms(coarse=said, fine=said)
 
 
@@ -43,7 +43,7 @@ class Gut(checks.SignalCheck):
     likelihoods = OWN
     source = None
 
-    def judge(self, signal: checks.Signal) -> Outcome:  # noqa: ARG002 - the base's
+    def judge(self, signal: checks.Signal) -> Outcome:
         return PASS
 
 
@@ -309,7 +309,7 @@ NUMBERS: Mapping[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("bits", "message"), NUMBERS.values(), ids=NUMBERS.keys())
-def test_bits_that_are_no_number(bits: Any, message: str) -> None:  # noqa: ANN401 - what is refused
+def test_bits_that_are_no_number(bits: Any, message: str) -> None:
     (fault,) = faults(lambda: policy(actions={"read": Requirement(bits=bits)}))
     assert fault.startswith("actions.read.bits: ")
     assert message in fault
@@ -346,7 +346,7 @@ def test_nu_03_decimal_fractions_at_the_line() -> None:
 
 
 @pytest.mark.parametrize("accept", ["first", "lossless"])
-def test_nu_06_equal_to_the_threshold_is_met_and_one_centibit_less_is_not(accept: Any) -> None:  # noqa: ANN401
+def test_nu_06_equal_to_the_threshold_is_met_and_one_centibit_less_is_not(accept: Any) -> None:
     have = policy().table.score({"pin": PASS, "account_tenure": PASS, "one_time_code": PASS}).centibits
     for bits, verdict in ((have, "verified"), (have - 1, "verified"), (have + 1, "pending")):
         own = policy(actions={"read": Requirement(bits=Decimal(bits) / 100, accept=accept, knowledge_only=True)})
@@ -366,13 +366,13 @@ def test_nu_07_weights_of_zero_reach_nothing() -> None:
 
 
 @pytest.mark.parametrize("run", [0, -1, True, 1.0, "1", None, 10**400])
-def test_nu_05_nu_08_a_run_is_numbered(run: Any) -> None:  # noqa: ANN401 - what is refused
+def test_nu_05_nu_08_a_run_is_numbered(run: Any) -> None:
     with pytest.raises(UsageError, match="a run's number is an int"):
         policy().evaluate([], action="read", now=NOW, run=run)
 
 
 @pytest.mark.parametrize(("bits", "same"), [(2, "2"), (2, 2.0), (2, Decimal("2.00")), ("1.5", 1.5), ("0.10", 0.1)])
-def test_one_number_has_one_spelling(bits: Any, same: Any) -> None:  # noqa: ANN401 - several types
+def test_one_number_has_one_spelling(bits: Any, same: Any) -> None:
     one, other = (policy(actions={"read": Requirement(bits=each, factors=1)}) for each in (bits, same))
     assert one == other
     assert one.fingerprint == other.fingerprint

@@ -36,7 +36,7 @@ class Pet(checks.AnswerCheck):
     def __init__(self, id: str | None = None, *, factor: Factor | None = None, words: list[str] | None = None) -> None:  # noqa: A002
         checks.Check.__init__(self, id, factor=factor, words=words)
 
-    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:  # noqa: ARG002 - the base's
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:
         return Forms(coarse=said, fine=said)
 
 
@@ -155,7 +155,7 @@ def test_only_named_classes_are_built() -> None:
         ((Pet, type("Pet", (Pet,), {})), "two checks are called Pet; rename your own"),
     ],
 )
-def test_classes_of_ones_own_have_names_of_their_own(given: Any, message: str) -> None:  # noqa: ANN401
+def test_classes_of_ones_own_have_names_of_their_own(given: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Policy.from_json(written(), checks=given)
     assert Policy.from_json(written(), checks=(Pet, Pet)).name == "small"
@@ -187,7 +187,7 @@ NOT_JSON: Mapping[str, object] = {
 
 
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_what_is_no_json(text: Any) -> None:  # noqa: ANN401 - what is refused
+def test_what_is_no_json(text: Any) -> None:
     with pytest.raises(ConfigurationError, match="a policy is JSON text") as caught:
         Policy.from_json(text)
     assert not isinstance(caught.value, InvalidPolicy)
@@ -302,7 +302,7 @@ def _paths(value: object, path: tuple[object, ...] = ()) -> Iterator[tuple[objec
         yield from _paths(item, (*path, key))
 
 
-def _at(body: Any, path: tuple[Any, ...], junk: object) -> Any:  # noqa: ANN401 - JSON
+def _at(body: Any, path: tuple[Any, ...], junk: object) -> Any:
     if not path:
         return junk
     changed = copy.deepcopy(body)
