@@ -113,6 +113,26 @@ class Grant:
     expires_at: datetime
 
 
+class _Held:
+    """A grant inside a `Step`, where `dataclasses.asdict` and a copy do not find it."""
+
+    __slots__ = ("grant",)
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        _not_serialised()
+
+
+def _not_serialised() -> NoReturn:
+    msg = "a Step holds a grant and is not serialised; use as_dict() and status()"
+    raise UsageError(msg)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     """What to ask the caller next.
@@ -150,14 +170,17 @@ class Step:
     verdict: Verdict
     challenge: Challenge | None = None
     reasons: tuple[str, ...] = ()
-    _grant: Grant | None = field(default=None, repr=False, compare=False)
+    _grant: Grant | _Held | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self._grant, Grant):
+            object.__setattr__(self, "_grant", _Held(self._grant))
 
     def __bool__(self) -> bool:  # noqa: PLE0304 - it raises
         _no_truth("Step")
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        msg = "a Step holds a grant and is not serialised; use as_dict() and status()"
-        raise UsageError(msg)
+        _not_serialised()
 
     def require(self) -> Grant:
         """Return the grant.
@@ -169,10 +192,10 @@ class Step:
         if self.verdict not in _REDEEMABLE:
             msg = f"not verified: the verdict is {self.verdict.value}; {' '.join(self.reasons)}".rstrip("; ")
             raise NotVerified(msg, reason=self.verdict.value)
-        if self._grant is None:
+        if not isinstance(self._grant, _Held):
             msg = "this grant was used or has expired; start a new verification, or step up from this one"
             raise NotVerified(msg, reason="used_or_expired")
-        return self._grant
+        return self._grant.grant
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for a web page; never the grant."""

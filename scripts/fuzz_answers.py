@@ -1,7 +1,7 @@
 """Fuzz the parsers of answers for longer than the tests do.
 
-Run it with ``python scripts/fuzz_answers.py [EXAMPLES] [TARGET ...]``: 20,000 inputs for each of all targets unless
-told otherwise. With atheris installed the inputs are found by coverage, otherwise by Hypothesis. What fails is shown with
+Run it with ``python scripts/fuzz_answers.py [EXAMPLES] [TARGET ...]``: all targets, 20,000 inputs each, unless told
+otherwise. With atheris installed the inputs are found by coverage, otherwise by Hypothesis. What fails is shown with
 its input; add that as a line to a file in tests/fuzz/corpus.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -56,9 +55,19 @@ class Counter:
 
 def by_hypothesis(counter: Counter, examples: int) -> None:
     """Run each target on its own."""
-    many = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     for name in counter.targets:
-        many(given(said=tests.SAID)(partial(counter.run, name)))()
+        fuzz_one(counter, name, examples)
+
+
+def fuzz_one(counter: Counter, name: str, examples: int) -> None:
+    """Run one target."""
+
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(said=tests.SAID)
+    def fuzz(said: str) -> None:
+        counter.run(name, said)
+
+    fuzz()
 
 
 def by_coverage(counter: Counter, examples: int) -> None:
@@ -71,7 +80,7 @@ def by_coverage(counter: Counter, examples: int) -> None:
             counter.run(name, said)
 
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-atheris_runs={examples}", "-max_len=1024"], fuzz)
+    atheris.Setup([sys.argv[0], f"-atheris_runs={examples}", "-max_len=1024", "-len_control=0"], fuzz)
     atheris.Fuzz()
 
 

@@ -22,7 +22,7 @@ def chunk(seed: int) -> tuple[int, Counter[str]]:
     """Take 5,000 steps."""
     os.environ["KYC_VERIFY_TESTING"] = "1"
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "stateful"))
-    from lockstep_driver import random_steps  # noqa: PLC0415 - each process sets its own path
+    from lockstep_callers import random_steps  # noqa: PLC0415 - each process sets its own path
 
     seen: Counter[str] = Counter()
     return random_steps(CHUNK, seed=seed, seen=seen), seen

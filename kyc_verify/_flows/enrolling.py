@@ -77,6 +77,16 @@ async def enroll(ctx: Context, subject: str, facts: Facts, *, by: str, call: Cal
 
 def _read(ctx: Context, facts: Facts, now: datetime) -> list[tuple[AnswerCheck, Forms]]:
     """Return the forms of every fact, or refuse all of them, each with its reason."""
+    forms, faults = _each(ctx, facts, now)
+    _repeated(forms, faults)
+    if faults:
+        # From here, where no frame holds a fact, nor a key that may be one.
+        raise EnrollmentError(faults, {name: REFUSALS.get(reason, reason) for name, reason in faults.items()})
+    return forms
+
+
+def _each(ctx: Context, facts: Facts, now: datetime) -> tuple[list[tuple[AnswerCheck, Forms]], dict[str, str]]:
+    """Return the forms of every fact that can be enrolled, and why each of the others cannot."""
     checks = {check.id: check for check in ctx.policy.checks}
     forms: list[tuple[AnswerCheck, Forms]] = []
     faults: dict[str, str] = {}
@@ -91,10 +101,7 @@ def _read(ctx: Context, facts: Facts, now: datetime) -> list[tuple[AnswerCheck, 
                 forms.append((check, _forms(ctx, check, facts.reveal()[name], now)))
             except Refused as refused:
                 faults[name] = refused.reason
-    _repeated(forms, faults)
-    if faults:
-        raise EnrollmentError(faults, {name: REFUSALS.get(reason, reason) for name, reason in faults.items()})
-    return forms
+    return forms, faults
 
 
 def _shown(name: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from kyc_verify._flows.availability import own
@@ -41,7 +41,7 @@ class Judged:
     """
 
     outcome: Outcome | None
-    mark: str
+    mark: str = field(repr=False)
     note: str = ""
     rehash: Credential | None = None
     wrong_try: bool = False

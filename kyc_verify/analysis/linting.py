@@ -6,7 +6,7 @@ code, a plain sentence, a run that shows it, and what to do. docs/lint.md lists 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from kyc_verify.analysis._setting import Cells, Setting
 from kyc_verify.analysis.paths import minimal_sets, worst_outcomes
 from kyc_verify.call import Stake
 from kyc_verify.errors import UsageError
+from kyc_verify.floors import Floor
 from kyc_verify.policy import LOW_RISK, Policy
 from kyc_verify.policy.rule import LOST, VERIFIED, Chances, Rule, Tree, likelihoods
 from kyc_verify.terms import Outcome
@@ -211,13 +212,14 @@ def views(policy: Policy, threats: ThreatModel | None = None) -> tuple[View, ...
     return tuple(found)
 
 
-def lint(policy: Policy, threats: ThreatModel | None = None) -> tuple[Finding, ...]:
+def lint(policy: Policy, threats: ThreatModel | None = None, *, floors: Iterable[Floor] = ()) -> tuple[Finding, ...]:
     """Return what there is to say of a policy, errors first.
 
     Args:
         policy: The policy.
         threats: How callers answer, if not as the policy's own model says; plain points are held against the shipped
             table, as far as their checks name its rows.
+        floors: Standards that it must hold, of `kyc_verify.floors`; each rule that it breaks is an error.
 
     Raises:
         UsageError: it cannot be analysed; the message says what to do.
@@ -225,8 +227,11 @@ def lint(policy: Policy, threats: ThreatModel | None = None) -> tuple[Finding, .
     from kyc_verify.analysis._rules import EACH, WHOLE  # noqa: PLC0415 - the rules are written in these terms
 
     every = views(policy, threats)
-    found = [finding for view in every for rule in EACH for finding in rule(view)]
-    found += [finding for rule in WHOLE for finding in rule(policy, every)]
+    found = [each for view in every for rule in EACH for each in rule(view)]
+    found += [each for rule in WHOLE for each in rule(policy, every)]
+    for each in (each for floor in floors for each in policy.check(floor)):
+        message = f"{each.floor}, {each.clause}: it is {each.found}, and must be {each.required}"
+        found += finding("KV302", "error", each.field, message)
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda each: (rank[each.severity], each.code, each.path, each.message)))
 
@@ -259,6 +264,8 @@ _CODES: Final = (
      "Look at its cells, or demand a shipped check beside it in any_of."),
     ("KV301", "turned-away", "Fewer than 80 % of genuine callers are verified.",
      "Add or replace checks, or lower the threshold; never a cell."),
+    ("KV302", "floor", "A rule of a standard that was asked for is broken.",
+     "Change the field that it names; the clause says why."),
     ("KV401", "guesses", "Cells that decide are guesses.", "Replace them with your own figures: see calibrate."),
     ("KV402", "swap-window", "A clear SIM-swap signal is trusted.",
      "Know that a swap older than its window of 7 days is not seen."),

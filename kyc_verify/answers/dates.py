@@ -16,7 +16,7 @@ from kyc_verify.answers._calendar import JALALI_MONTHS, MONTHS, gregorian, is_ja
 from kyc_verify.answers._fold import fold_text
 from kyc_verify.answers._numbers import AND, ORDINALS, Token, read_numbers
 from kyc_verify.answers.forms import Clarify, Forms, Refused
-from kyc_verify.terms import MAX_ANSWER
+from kyc_verify.answers.text import fold
 
 __all__ = ["OLDEST", "VERSION", "check_enrollable", "forms", "read"]
 
@@ -186,7 +186,7 @@ def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
         for dayfirst in orders:
             try:
                 found.add(parser.parse(text, default=default, dayfirst=dayfirst).date())
-            except (ValueError, OverflowError, TypeError, AttributeError, IndexError):
+            except Exception:  # noqa: BLE001 - decimal's as well, which are no ValueErrors
                 raise Refused("unreadable") from None
     years = {day.year for day in found}
     if len(found) == 1:
@@ -221,8 +221,7 @@ def read(said: str | date, *, locale: str | None, now: datetime) -> date | Clari
         return said.date()
     if isinstance(said, date):
         return said
-    if len(said) > MAX_ANSWER:
-        raise Refused("too_long")
+    fold(said)  # refuses what is too long, before or after
     iso = _ISO.match(said)
     tokens = _tokens(" ".join(iso.groups()) if iso else said)
     if not tokens:

@@ -21,7 +21,8 @@ from kyc_verify.answers._context import known_after, known_before, twisted
 from kyc_verify.answers._numbers import Token
 from kyc_verify.answers._periods import ABOUT, AGES, FEW, HALVES, QUARTERS, SINCE, UNITS, VAGUE
 from kyc_verify.answers.forms import Clarify, Forms, Refused
-from kyc_verify.terms import MAX_ANSWER, Outcome, Secret
+from kyc_verify.answers.text import fold
+from kyc_verify.terms import Outcome, Secret
 
 __all__ = ["MONTHS", "VERSION", "attempt", "candidates", "forms", "grade", "read"]
 
@@ -106,8 +107,7 @@ def read(said: str, *, locale: str | None, now: datetime) -> int | Clarify:
         Refused: ``blank``, ``too_long``, ``unencodable``; ``unreadable`` for a time to come, one of more than 127
             years ago, or a date that does not exist.
     """
-    if len(said) > MAX_ANSWER:
-        raise Refused("too_long")
+    fold(said)  # refuses what is too long, before or after
     tokens = _spoken.tokens(said)
     if not tokens:
         raise Refused("blank")

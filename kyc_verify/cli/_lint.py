@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kyc_verify import __version__
+from kyc_verify import __version__, floors
 from kyc_verify.analysis.linting import CODES, Finding, lint
 from kyc_verify.cli._load import add_policy, load_policy, load_threats
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "sarif"]
 
+_FLOORS = {name: getattr(floors, name) for name in ("asvs5", "nist4", "pci", "psd2", "us_cpni")}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -25,6 +26,9 @@ def add(commands: _Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("lint", help="say what is wrong with a policy", description=__doc__)
     add_policy(parser)
+    parser.add_argument(
+        "--floor", action="append", default=[], choices=sorted(_FLOORS), help="a standard that it must hold; repeatable"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
@@ -34,7 +38,7 @@ def add(commands: _Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Lint and print; 1 when there are errors."""
     loaded = load_policy(options.policy)
-    found = lint(loaded.policy, load_threats(options.threats))
+    found = lint(loaded.policy, load_threats(options.threats), floors=[_FLOORS[name] for name in options.floor])
     if options.json:
         text = json.dumps({"policy": options.policy, "findings": [each.as_dict() for each in found]}, indent=2)
     elif options.sarif:

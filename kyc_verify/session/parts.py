@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from kyc_verify.decision import Verdict
@@ -33,8 +33,8 @@ class Question:
 class Code:
     """What was sent for the open question: a keyed tag of our own code, or a provider's handle."""
 
-    tag: str = ""
-    handle: str = ""
+    tag: str = field(default="", repr=False)
+    handle: str = field(default="", repr=False)
     number: int
     sent_at: datetime
     bound: str
@@ -53,7 +53,7 @@ class Turn:
     """
 
     of: str
-    mark: str
+    mark: str = field(repr=False)
     verdict: Verdict
     check: str = ""
     note: str = ""

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from kyc_verify import Call, Grant, KycVerifyError, Policy, Step
+from kyc_verify import Call, KycVerifyError, NotVerified, Policy, Step
 from kyc_verify.hashing import Keyring, Verified
 from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing import Bench, CheapHasher
@@ -46,8 +46,10 @@ def main() -> None:
         except KycVerifyError as error:
             return {"error": type(error).__name__, "reason": getattr(error, "reason", ""), "job": job["args"]}
         assert isinstance(found, Step)
-        grant = found._grant
-        token = grant.token if isinstance(grant, Grant) else ""
+        try:
+            token = found.require().token
+        except NotVerified:
+            token = ""
         return {"verdict": found.verdict.value, "step": found.as_dict(), "grant": token, "job": job["args"]}
 
     print("ready", flush=True)

@@ -317,6 +317,7 @@ for wrong in (dict(checks=[]), dict(actions={})):
         out.append("made")
     except InvalidPolicy:
         out.append("refused")
+bench.enroller.clear_runs("cust-42", by="ops", reason="next")
 step = bench.play("a")
 for _ in range(2):
     try:

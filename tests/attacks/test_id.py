@@ -96,9 +96,9 @@ def test_id_05_spreading_guesses_over_spellings_gains_none(desk: Desk) -> None:
     for variant in ["CUST-42", "Cust-42", "cust\u201042", "cust-4２"]:
         assert unicodedata.normalize("NFC", variant) == variant
         for k in range(3):
-            desk.say(desk.open("pin", subject=variant), f"{7000 + k}") if desk.open(
-                "pin", subject=variant
-            ).challenge else None
+            step = desk.open("pin", subject=variant)
+            if step.challenge is not None:
+                desk.say(step, f"{7000 + k}")
     assert desk.play("pin").verdict is Verdict.VERIFIED
 
 

@@ -301,10 +301,10 @@ def _adaptive(policy: Policy, evidence: dict[str, Outcome], left: frozenset[str]
     if met or not left:
         return Fraction(0)
     return min(
-        Fraction(policy.check(name).seconds)
+        Fraction(policy.layer(name).seconds)
         + sum(
             p * _adaptive(policy, {**evidence, name: outcome}, left - {name})
-            for outcome, p in policy.check(name).likelihoods.genuine.items()
+            for outcome, p in policy.layer(name).likelihoods.genuine.items()
         )
         for name in left
     )

@@ -86,6 +86,7 @@ def come(queue: WriterQueue, wait: float) -> bool:
 def test_an_empty_line_is_no_wait(queue: WriterQueue) -> None:
     assert come(queue, 0)
     assert come(queue, 0)
+    assert queue._read(_queue._SERVED) == drawn(queue) == 3  # who comes next looks at one place, not at all of them
 
 
 def test_processes_have_their_turn_in_the_order_they_came(

@@ -288,8 +288,28 @@ def test_a_writer_that_does_not_let_go_is_waited_for_no_longer_than_told(desk: D
     assert min(spans) > 0.3
     assert max(spans) < 2.0  # told 0.4 s; the rest is a slow machine, and far less than six in a row
     assert desk.begin().claimed
-    with desk.store._connections.use() as db:  # type: ignore[attr-defined]
-        assert db.execute("PRAGMA busy_timeout").fetchone() == (400,)
+
+
+def test_what_was_waited_in_the_queue_is_not_waited_again_at_the_lock(path: Path) -> None:
+    with SQLiteStore(path, busy_timeout=1.5) as store, raw(path) as shell:
+        inside, go = threading.Event(), threading.Event()
+
+        def dawdle() -> None:
+            with store._connections.queue.turn(time.monotonic() + 3):
+                inside.set()
+                go.wait(1)
+
+        dawdler = threading.Thread(target=dawdle)
+        dawdler.start()
+        inside.wait()
+        shell.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(StoreError, match=BUSY):
+            store.ready(NOW)
+        assert 1.2 < time.monotonic() - began < 2.3  # 1 s in the queue and 0.5 s at the lock, not 1.5 s
+        dawdler.join()
+        with store._connections.use() as db:
+            assert db.execute("PRAGMA busy_timeout").fetchone() == (1500,)
 
 
 _HOLDER = """
