@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from kyc_verify import checks, plan
 from kyc_verify.analysis import attack_paths, compare, curve, error_rates, lint, question_order
@@ -68,7 +69,7 @@ def speed() -> None:
     rules = [Requirement(bits=3, factors=2, accept=accept) for accept in ("first", "lossless")]
 
     def row(what: str, act: Callable[[Policy], object], count: int) -> None:
-        cells = [f"{milliseconds(lambda p=policy(count, rule): act(p)):.1f}" for rule in rules]
+        cells = [f"{milliseconds(partial(act, policy(count, rule))):.1f}" for rule in rules]
         print(f"| {what} | {' | '.join(cells)} |")
 
     def sets(each: Policy) -> object:

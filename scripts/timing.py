@@ -97,8 +97,8 @@ def main() -> int:
         "planted": lambda: timed(made, "cust-42", "0000", given.leak / 1e6),
     }
     times: dict[str, list[float]] = {name: [] for name in classes}
-    for name in classes:
-        classes[name]()
+    for once in classes.values():
+        once()
     gc.disable()
     for _ in range(given.rounds):
         for name in order.sample(sorted(classes), len(classes)):
@@ -107,8 +107,8 @@ def main() -> int:
     control = abs(welch(cropped(times["control"]), known))
     told = False
     print(f"{'class':<11} {'median ms':>10} {'t':>8}   ({given.rounds} rounds, {given.profile})")
-    for name in times:
-        found = cropped(times[name])
+    for name, taken in times.items():
+        found = cropped(taken)
         t = welch(found, known)
         tells = abs(t) > LIKELY and abs(t) > control + MARGIN
         word = "" if name in {"known", "control"} else "found" if tells else "not told"

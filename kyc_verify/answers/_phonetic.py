@@ -16,7 +16,6 @@ _LATIN_WORD: Final = re.compile(r"[a-z]+\Z")
 _ARABIC_WORD: Final = re.compile(r"[\u0621-\u064a\u0671-\u06d3]+\Z")
 _VOWELS: Final = frozenset("aeiouy")
 _FRONT: Final = frozenset("eiy")
-_VOICED: Final = _VOWELS | {"c", "g"}  # before a final e that is heard, or tells how they are said
 
 # The first that fits wins; what it gives is one consonant code, or nothing.
 _CLUSTERS: Final = (
@@ -66,8 +65,9 @@ def _latin(word: str) -> str:
             word = said + word[len(spelled) :]
             break
     word = word.replace("mpk", "mk").replace("mps", "ms").replace("mpt", "mt")  # Tompkins, Thompson
-    if len(word) >= _ENOUGH and word[-1] == "e" and word[-2] not in _VOICED:
-        word = word[:-1]  # Anne, Browne, Crosse, Boothe
+    cluster = word[-2:-1] not in {"c", "g"} and not _VOWELS & set(word[-3:-1])
+    if len(word) >= _ENOUGH and word[-1] == "e" and (word[-2] in "klmnr" or cluster):
+        word = word[:-1]  # Browne, Cooke, Moore; Crosse, Boothe, but neither Rose nor Prince
     codes: list[str] = []
     at = 0
     while at < len(word):

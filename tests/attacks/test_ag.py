@@ -93,7 +93,9 @@ def test_ag_05_two_wrong_runs_show_the_same(desk: Desk) -> None:
 def test_ag_06_who_changes_the_answers_or_the_number_cannot_verify_with_them(desk: Desk) -> None:
     desk.enroller.enroll("cust-42", {"pin": "8351"}, by=desk.call.agent, call=desk.call)
     assert desk.open("pin").verdict is Verdict.REVIEW
-    contact = replace(desk.customers["cust-42"].contacts[0], number="+33698765432", since=desk.clock.now - timedelta(days=999))
+    contact = replace(
+        desk.customers["cust-42"].contacts[0], number="+33698765432", since=desk.clock.now - timedelta(days=999)
+    )
     desk.play("tenure")
     desk.customers["cust-42"] = Customer(contacts=(contact,))
     assert desk.open("code").verdict is Verdict.REVIEW

@@ -110,7 +110,7 @@ def test_au_06_a_suffix_recomputed_without_the_key_is_found(desk: Desk) -> None:
 
 
 def test_au_07_nothing_is_released_without_its_record(desk: Desk) -> None:
-    """kill -9 at random points is in scripts/kill9.py; here every step that was released is in the log."""
+    """Kill -9 at random points is in scripts/kill9.py; here every step that was released is in the log."""
     steps = 0
     for _ in range(2):
         step = desk.fresh().open("all")

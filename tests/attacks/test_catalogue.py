@@ -19,8 +19,8 @@ def tried() -> set[str]:
     for path in HERE.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                group, *numbers = re.match(r"test_([a-z]{2})((?:_\d\d)*)", node.name).groups()  # type: ignore[union-attr]
-                found |= {f"{group.upper()}-{number}" for number in re.findall(r"\d\d", numbers[0])}
+                for group, numbers in re.findall(r"(?<=_)([a-z]{2})((?:_\d\d)+)(?=_)", node.name):
+                    found |= {f"{group.upper()}-{number}" for number in re.findall(r"\d\d", numbers)}
                 found |= set(re.findall(r"\b[A-Z]{2}-\d\d\b", ast.get_docstring(node) or ""))
     return found
 

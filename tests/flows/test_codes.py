@@ -352,10 +352,9 @@ def test_e_mail_and_voice_go_to_their_own_contacts(make: Callable[..., Desk]) ->
         threats=ThreatModel.points({"mail": 3, "rung": 3}),
         actions={"a": Requirement(bits=6)},
     )
-    since = {"since": None}
-    contacts = [
-        Contact(number="anna@example.org", since=since["since"]), Contact(number="+442079460958", channels=frozenset({"voice"})),
-    ]  # fmt: skip
+    contacts = (
+        Contact(number="anna@example.org"), Contact(number="+442079460958", channels=frozenset({"voice"})),
+    )  # fmt: skip
     desk = make(policy, contacts=[])
     old = desk.clock.now - timedelta(days=400)
     desk.customers["cust-42"] = Customer(contacts=tuple(replace(each, since=old) for each in contacts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,10 +167,7 @@ def test_erase_forgets_everything_but_what_guesses_cost(desk: Desk) -> None:
     assert [r.event.value for r in desk.records()[-2:]] == ["erased", "erased"]
     assert desk.records()[-1].subject is None
     desk.enroller.enroll("cust-42", {"pin": "8350"}, by="crm-import")
-    desk.clock.advance(minutes=1)
-    for k in range(2):
-        desk.say(desk.open("code"), "0") if k > 5 else None
-    assert desk.open("pin").verdict is Verdict.REVIEW  # 3 wrong runs and one left: the fifth needs 2.3 bits more
+    assert desk.open("know").verdict is Verdict.REVIEW  # the fifth run needs 2.3 bits more, as before the erasure
 
 
 def test_erase_leaves_no_bytes_of_the_customer_in_the_file(desk: Desk) -> None:
@@ -225,8 +222,3 @@ def test_a_rehash_is_not_what_an_answer_costs_more(make: Callable[..., Desk]) ->
         desk.say(step, answer)
         cost.append(desk.hasher.hashes - before)
     assert cost == [2, 2, 2]
-
-
-def test_a_front_may_share_an_enroller_s_store_and_close_it(desk: Desk) -> None:
-    assert desk.play("pin").verdict is Verdict.VERIFIED
-    assert timedelta(0) == timedelta()

@@ -189,7 +189,7 @@ def test_only_verified_resets_the_ceiling(desk: Desk) -> None:
         try:
             desk.redeem(step, "pay", stake=euros(30))
         except NotVerified as refused:
-            assert refused.reason == "ceiling"
+            assert refused.reason == "ceiling"  # noqa: PT017 - it may also go through
             return False
         return True
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), b"bytes", [], {}, (), set(), object(), type, "", " ", "\x00", "\ud800",
-    "\U0010ffff", "x" * 1_000_000, "١٢٣", "a\nb", "\u202e0000", "'; DROP TABLE sessions; --", "../../etc/passwd", "%s%n",
+    "\U0010ffff", "x" * 1_000_000, "١٢٣", "a\nb", "\u202e0000", "'; DROP TABLE sessions; --", "../../etc/passwd",
+    "%s%n",
 ]  # fmt: skip
 IDS = [f"{type(value).__name__}-{at}" for at, value in enumerate(ODD)]
 CANARY = "kanarienvogel-8472"
@@ -130,7 +131,7 @@ def test_what_signals_and_services_say(desk: Desk, odd: Any) -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=IDS)
 def test_what_a_service_returns_for_a_handle(desk: Desk, odd: Any) -> None:
-    desk.services["app"].send = lambda message: odd
+    desk.services["app"].send = lambda _: odd
     desk.services["app"].outcome = None
     step = desk.open("app")
     assert step.verdict is Verdict.PENDING

@@ -1,4 +1,4 @@
-"""The same request sent again, after each other and at the same time: one attempt, one charge, one record, one reply."""
+"""The same request again, one after the other and all at once: one attempt, one charge, one record, one reply."""
 
 from __future__ import annotations
 
@@ -124,14 +124,11 @@ def test_requests_without_an_id_are_two(desk: Desk) -> None:
     assert desk.open("pin").session_id != desk.open("pin").session_id
 
 
-@pytest.mark.parametrize("change", ["action", "subject"])
-def test_a_request_id_used_for_something_else_is_refused(desk: Desk, change: str) -> None:
+@pytest.mark.parametrize("other", [{"action": "tenure"}, {"subject": "cust-43"}], ids=["action", "subject"])
+def test_a_request_id_used_for_something_else_is_refused(desk: Desk, other: dict[str, str]) -> None:
     desk.open("pin", request_id="r-1")
     with pytest.raises(UsageError):
-        if change == "action":
-            desk.open("tenure", request_id="r-1")
-        else:
-            desk.open("pin", subject="cust-43", request_id="r-1")
+        desk.open(**({"action": "pin", "request_id": "r-1"} | other))
 
 
 def test_a_request_id_belongs_to_its_call_and_agent(desk: Desk) -> None:

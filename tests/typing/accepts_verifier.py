@@ -58,7 +58,7 @@ class Carrier:
 
 
 class Town(AnswerCheck):
-    prompts = {"en": "Which town?"}
+    prompts = {"en": "Which town?"}  # noqa: RUF012 - as users write it
     likelihoods = Likelihoods(genuine={Outcome.PASS: "0.8"}, classes={"stranger": {Outcome.PASS: 0.1}}, source="ours")
 
     def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms | Clarify:

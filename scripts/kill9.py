@@ -1,0 +1,179 @@
+"""Kill a process that verifies on SQLite, again and again, and look for what is missing.
+
+A child opens runs, answers, redeems, and acknowledges each step on a pipe after the library returned it. It is killed
+at a random moment. Then everything acknowledged must be in the store, every release must have its record, the chain
+must hold, and the next child must be able to go on.
+
+    python scripts/kill9.py --cycles 500
+
+Exits with 1 when anything was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import select
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("KYC_VERIFY_TESTING", "1")
+
+from kyc_verify import KycVerifyError, NotVerified, Policy, Requirement, ThreatModel, Verdict, checks
+from kyc_verify.audit import Anchor, AuditRecord, pseudonym, verify
+from kyc_verify.session import State
+from kyc_verify.stores import SQLiteStore
+from kyc_verify.testing import Bench
+
+POLICY = Policy(
+    name="kill9",
+    checks=[checks.Pin(), checks.OneTimeCode()],
+    threats=ThreatModel.points({"pin": 60, "one_time_code": 60}),
+    actions={"both": Requirement(all_of=("pin", "one_time_code"))},
+)
+LONGEST = 0.25
+
+
+def work(path: Path, cycle: int, say: Callable[[str], None]) -> None:
+    """Verify until killed; every line is one step that was released."""
+    bench = Bench(POLICY, store=SQLiteStore(path), facts=None if cycle == 0 else {})
+    bench.clock.advance(hours=2 * cycle)
+    bench.facts = {"pin": "4937"}
+    say("ready")
+    number = 0
+    while True:
+        number += 1
+        bench.clock.advance(minutes=20)
+        bench.enroller.clear_runs(bench.subject, by="ops", reason="next")
+        step = bench.verifier.open(bench.subject, action="both", call=bench.call)
+        say(f"opened {step.session_id} {step.verdict.value}")
+        while step.challenge is not None:
+            wrong = number % 3 == 0 and step.challenge.check == "pin"
+            answer = "0000" if wrong else bench.answer(step.challenge)
+            step = bench.verifier.respond(step.challenge.id, answer, call=bench.call)
+            say(f"answered {step.session_id} {step.verdict.value}")
+        if step.verdict is Verdict.VERIFIED:
+            grant = step.require()
+            bench.verifier.redeem(grant, subject=bench.subject, action="both", call=bench.call)
+            say(f"redeemed {step.session_id} {grant.token}")
+
+
+def killed(path: Path, cycle: int, life: float) -> list[str]:
+    """Run a child for a while and kill it; returns the lines it has acknowledged, whole ones only."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        try:
+            work(path, cycle, lambda line: os.write(write, f"{line}\n".encode()) and None)
+        finally:
+            os._exit(3)
+    os.close(write)
+    held = b""
+    while b"ready\n" not in held:
+        part = os.read(read, 65536)
+        if not part:
+            msg = "the child ended by itself"
+            raise SystemExit(msg)
+        held += part
+    end = time.monotonic() + life
+    while (left := end - time.monotonic()) > 0:
+        if select.select([read], [], [], left)[0]:
+            held += os.read(read, 65536)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    while part := os.read(read, 65536):
+        held += part
+    os.close(read)
+    if not os.WIFSIGNALED(status):
+        msg = "the child ended by itself"
+        raise SystemExit(msg)
+    return held.decode().split("\n")[:-1]
+
+
+class Ledger:
+    """What was acknowledged over all cycles, and what is missing of it."""
+
+    def __init__(self) -> None:
+        self.acknowledged: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self.anchor: Anchor | None = None
+        self.unacknowledged = 0
+        self._seen = 0
+
+    def check(self, path: Path, lines: list[str], cycle: int) -> None:
+        """Look into the store after a kill."""
+        store = SQLiteStore(path)
+        bench = Bench(POLICY, store=store, facts={})
+        bench.clock.advance(hours=2 * cycle + 1)
+        records = self._records(store)
+        report = verify(records, tenant="default", keys=bench.hasher.keyring.chain_keys(), anchor=self.anchor)
+        if not report.intact or (self.anchor is not None and not report.complete):
+            self.faults += [f"cycle {cycle}: {fault}" for fault in report.faults]
+        self.anchor = report.anchor
+        fresh, self._seen = records[self._seen :], len(records)
+        for line in lines[1:]:
+            self._line(line, store, bench, fresh, cycle)
+        self.unacknowledged += sum(1 for each in fresh if each.event.value != "runs_cleared") - (len(lines) - 1)
+        store.close()
+
+    @staticmethod
+    def _records(store: SQLiteStore) -> list[AuditRecord]:
+        found: list[AuditRecord] = []
+        while page := store.records("default", len(found), 1000):
+            found += page
+        return found
+
+    def _line(self, line: str, store: SQLiteStore, bench: Bench, fresh: list[AuditRecord], cycle: int) -> None:
+        event, session, told = line.split()
+        self.acknowledged[event] += 1
+        loaded = store.load("default", session, bench.clock.now)
+        name = pseudonym(loaded.subject.key, "session", session)
+        mine = [record for record in fresh if record.session == name and record.event.value == event]
+        if event == "redeemed":
+            try:
+                bench.verifier.redeem(told, subject=bench.subject, action="both", call=bench.call)
+                self.faults.append(f"cycle {cycle}: a redeemed grant was redeemed again")
+            except NotVerified as refused:
+                if refused.reason != "used":
+                    self.faults.append(f"cycle {cycle}: a redeemed grant is {refused.reason}")
+            except KycVerifyError as error:
+                self.faults.append(f"cycle {cycle}: {type(error).__name__}")
+        elif told not in {record.verdict for record in mine}:
+            self.faults.append(f"cycle {cycle}: {event} {told} was released without a record")
+        if not mine:
+            self.faults.append(f"cycle {cycle}: {event} was acknowledged and is lost")
+        state = State.from_text(loaded.session.state)
+        if state.turn != loaded.session.turn:
+            self.faults.append(f"cycle {cycle}: a session is half-written")
+
+
+def main() -> int:
+    """Run the cycles; 0 when nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cycles", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=9)
+    given = parser.parse_args()
+    lives, ledger = random.Random(given.seed), Ledger()  # noqa: S311 - repeatable
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kyc.db"
+        for cycle in range(given.cycles):
+            ledger.check(path, killed(path, cycle, lives.uniform(0.0005, LONGEST)), cycle)
+    counts = ", ".join(f"{number} {event}" for event, number in sorted(ledger.acknowledged.items()))
+    print(f"{given.cycles} kills in {time.monotonic() - start:.0f} s; acknowledged: {counts}")
+    print(f"records of steps whose acknowledgement was cut off: {ledger.unacknowledged}")
+    print(f"acknowledged and lost, or released without a record: {len(ledger.faults)}")
+    for fault in ledger.faults[:20]:
+        print(f"  {fault}")
+    return 1 if ledger.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
