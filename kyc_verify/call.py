@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Context, Decimal, InvalidOperation
@@ -80,7 +80,7 @@ class Call:
 
     id: str
     agent: str
-    roles: frozenset[str] = frozenset()
+    roles: Collection[str] = frozenset()
     number: str | None = None
     attestation: str | None = None
     region: str | None = None
@@ -119,7 +119,7 @@ class Contact:
     since: datetime | None = None
     changed_at: datetime | None = None
     shared: bool = False
-    channels: frozenset[str] = _CALLED
+    channels: Collection[str] = _CALLED
 
     def __post_init__(self) -> None:
         if type(self.number) is not str or type(self.shared) is not bool:
@@ -150,7 +150,7 @@ class Customer:
 
     active: bool = True
     language: str | None = None
-    contacts: tuple[Contact, ...] = ()
+    contacts: Sequence[Contact] = ()
     facts: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

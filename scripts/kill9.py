@@ -38,6 +38,7 @@ POLICY = Policy(
     actions={"both": Requirement(all_of=("pin", "one_time_code"))},
 )
 LONGEST = 0.25
+RELEASED = {"opened", "answered", "redeemed"}
 
 
 def work(path: Path, cycle: int, say: Callable[[str], None]) -> None:
@@ -120,7 +121,7 @@ class Ledger:
         fresh, self._seen = records[self._seen :], len(records)
         for line in lines[1:]:
             self._line(line, store, bench, fresh, cycle)
-        self.unacknowledged += sum(1 for each in fresh if each.event.value != "runs_cleared") - (len(lines) - 1)
+        self.unacknowledged += sum(1 for each in fresh if each.event.value in RELEASED) - (len(lines) - 1)
         store.close()
 
     @staticmethod

@@ -197,7 +197,7 @@ class Context:
             msg = "this session is another agent's; use transfer"
             raise NotAllowed(msg)
         needed = policy.requirement(state.action, state.stake)[0].role if state.action in policy.actions else None
-        if not set(state.roles) <= call.roles or (needed is not None and needed not in call.roles):
+        if not set(state.roles) <= set(call.roles) or (needed is not None and needed not in call.roles):
             msg = "the agent no longer has a role that this session was opened with"
             raise NotAllowed(msg)
 

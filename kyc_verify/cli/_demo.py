@@ -62,26 +62,50 @@ def _scenes(people: Mapping[str, Person]) -> tuple[Scene, ...]:
 
     return (
         Scene(
-            name="genuine", customer="cust-3", action="read_balance", own_number=True, reads_code=True, taps=Outcome.PASS,
-            said={"pin": people["cust-3"].pin, "account_tenure": opened("cust-3")}, ends=Verdict.VERIFIED,
+            name="genuine",
+            customer="cust-3",
+            action="read_balance",
+            said={"pin": people["cust-3"].pin, "account_tenure": opened("cust-3")},
+            own_number=True,
+            reads_code=True,
+            taps=Outcome.PASS,
+            ends=Verdict.VERIFIED,
         ),
         Scene(
-            name="forgetful", customer="cust-1", action="read_balance", language="fr", own_number=True, reads_code=True,
-            said={"pin": None, "account_tenure": f"depuis janvier {people['cust-1'].opened.year}"}, taps=Outcome.PASS, ends=Verdict.VERIFIED,
+            name="forgetful",
+            customer="cust-1",
+            action="read_balance",
+            said={"pin": None, "account_tenure": f"depuis janvier {people['cust-1'].opened.year}"},
+            own_number=True,
+            reads_code=True,
+            taps=Outcome.PASS,
+            ends=Verdict.VERIFIED,
+            language="fr",
         ),
         Scene(
-            name="breach", customer="cust-5", action="read_balance",
+            name="breach",
+            customer="cust-5",
+            action="read_balance",
             said={"pin": "1985", "account_tenure": opened("cust-5")},
         ),
         Scene(
-            name="swapper", customer="cust-8", action="change_phone", own_number=True, attested=True, swapped=True, reads_code=True,
+            name="swapper",
+            customer="cust-8",
+            action="change_phone",
             said={"pin": "1234", "account_tenure": None},
+            own_number=True,
+            attested=True,
+            swapped=True,
+            reads_code=True,
         ),
         Scene(
-            name="phisher", customer="cust-10", action="change_phone", reads_code=True,
+            name="phisher",
+            customer="cust-10",
+            action="change_phone",
             said={"pin": "0000", "account_tenure": opened("cust-10")},
+            reads_code=True,
         ),
-    )  # fmt: skip
+    )
 
 
 def add(commands: _Commands) -> None:

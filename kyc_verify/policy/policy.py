@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -49,7 +49,7 @@ class Policy:
     """
 
     name: str
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
     actions: Mapping[str, Requirement]
     threats: ThreatModel = field(default_factory=ThreatModel.default)
     budgets: Budgets = field(default_factory=Budgets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -49,10 +49,10 @@ class Requirement:
 
     bits: int | str | float | Decimal | None = None
     risk: str | float | Decimal | Fraction | None = None
-    checks: tuple[str, ...] | None = None
+    checks: Collection[str] | None = None
     factors: int = 0
-    all_of: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
+    all_of: Collection[str] = ()
+    any_of: Collection[str] = ()
     max_age: timedelta | None = None
     stakes: tuple[Tier, ...] = ()
     accept: Literal["first", "lossless"] = "first"

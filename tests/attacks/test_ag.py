@@ -131,6 +131,12 @@ def test_ag_09_a_right_revoked_mid_session_stops_the_next_step_and_the_grant(des
     assert refused.value.reason == "role"
 
 
+def test_ag_09_a_right_that_the_action_does_not_need_is_missed_too(desk: Desk) -> None:
+    step = desk.open("pin", call=desk.another(roles=frozenset({"teller"})))
+    with pytest.raises(NotAllowed):
+        desk.say(step)
+
+
 def test_ag_10_a_leaver_s_open_work_is_only_taken_over_within_its_call(desk: Desk) -> None:
     """An agent who has left has no log-in, so no Call; nobody else can use what is open but by a recorded transfer."""
     step, done = desk.open("pin"), desk.play("tenure")

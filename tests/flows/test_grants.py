@@ -278,6 +278,18 @@ def test_step_up_out_of_reach_is_review(make: Callable[..., Desk]) -> None:
     assert desk.verifier.step_up(step.session_id, action="know", call=desk.call).verdict is Verdict.REVIEW
 
 
+@pytest.mark.parametrize("change", ["locked", "inactive", "gone"])
+def test_step_up_of_somebody_who_may_not_be_verified_now_is_denied(desk: Desk, change: str) -> None:
+    step = desk.play("pin")
+    if change == "locked":
+        desk.enroller.lock("cust-42", by="ops", reason="fraud")
+    elif change == "inactive":
+        desk.customers["cust-42"] = replace(desk.customers["cust-42"], active=False)
+    else:
+        del desk.customers["cust-42"]
+    assert desk.verifier.step_up(step.session_id, action="pin", call=desk.call).verdict is Verdict.DENIED
+
+
 def test_step_up_after_the_session_s_end_is_refused(desk: Desk) -> None:
     step = desk.play("pin")
     desk.clock.advance(minutes=30)

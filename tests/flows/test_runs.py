@@ -214,6 +214,14 @@ def test_a_hold_mid_run_stops_it(desk: Desk) -> None:
     assert desk.say(step).verdict is Verdict.DENIED
 
 
+def test_what_is_said_during_a_hold_proves_nothing_after_it(desk: Desk) -> None:
+    step = desk.open("know")
+    desk.enroller.lock("cust-42", by="ops", reason="fraud")
+    step = desk.say(step)
+    desk.enroller.unlock("cust-42", by="ops", reason="settled")
+    assert desk.say(step).verdict is Verdict.DENIED
+
+
 def test_no_agent_and_no_number_is_refused_for_calling_often_only_reported(
     make: Callable[..., Desk], policy: Callable[..., Policy]
 ) -> None:

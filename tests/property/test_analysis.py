@@ -174,7 +174,7 @@ def same(ours: float, theirs: Fraction | float) -> bool:
     return isclose(ours, float(theirs), rel_tol=1e-12, abs_tol=0)
 
 
-@few
+@settings(few, max_examples=80)
 @given(policies(), st.integers(1, 6))
 def test_rates_are_those_of_every_run_there_can_be(policy: Policy, run: int) -> None:
     rates = error_rates(policy, "act", runs=run).runs[-1]

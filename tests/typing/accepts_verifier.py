@@ -73,7 +73,7 @@ class Desk(SignalCheck):
 def wire(keyring: Keyring) -> Verifier:
     policy = Policy(
         name="bank",
-        checks=(checks.CallerNumber(), checks.Pin(), checks.OneTimeCode(channel="sms"), Town("town")),
+        checks=[checks.CallerNumber(), checks.Pin(), checks.OneTimeCode(channel="sms"), Town("town")],
         actions={"read": Requirement(bits=2), "pay": Requirement(risk="1/8", factors=2, accept="lossless")},
     )
     store, hasher = SQLiteStore("kyc.db"), SecretHasher(keyring)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from kyc_verify import checks, plan
@@ -68,6 +70,18 @@ def test_the_draw_picks_among_orders_as_good_and_nothing_else() -> None:
     assert plan.best_order(policy, rule, available=available, draw=7) == plan.best_order(
         policy, rule, available=available, draw=7 + len(tied)
     )
+
+
+def test_lossless_rates_are_the_same_in_every_order() -> None:
+    """By score, factors and names at once: what showed enough early must not be forgotten later."""
+    rule = Requirement(bits=3, factors=2, all_of=("sim_swap",), any_of=("pin", "one_time_code"), accept="lossless")
+    layers = [*bank("lossless").checks, checks.DateOfBirth()]
+    policy = Policy(name="every", checks=layers, actions={"act": rule})
+    given = error_rates(policy, "act", runs=1)
+    for order in permutations(given.order):
+        rates = error_rates(policy, "act", order=order, runs=1)
+        assert rates.attackers == pytest.approx(given.attackers, rel=1e-12)
+        assert rates.genuine == pytest.approx(given.genuine, rel=1e-12)
 
 
 def test_an_unanswered_question_stays_the_first() -> None:
