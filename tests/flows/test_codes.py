@@ -362,3 +362,20 @@ def test_e_mail_and_voice_go_to_their_own_contacts(make: Callable[..., Desk]) ->
     assert [(m.channel, m.destination) for m in desk.sender.messages] == [
         ("email", "anna@example.org"), ("voice", "+442079460958"),
     ]  # fmt: skip
+
+
+def test_a_code_that_failed_once_in_a_run_is_not_made_good_by_a_later_one(make: Callable[..., Desk]) -> None:
+    policy = Policy(
+        name="p",
+        checks=[checks.OneTimeCode(), checks.Pin()],
+        threats=ThreatModel.points({"one_time_code": 6, "pin": 6}),
+        actions={"either": Requirement(bits=3), "code": Requirement(bits=3, checks=("one_time_code",))},
+    )
+    desk = make(policy)
+    step = desk.open("either")
+    for by in (1, 2, 3):
+        step = desk.say(step, other(desk.sender.code(), by))
+    step = desk.say(step)
+    assert step.verdict is Verdict.VERIFIED
+    step = desk.verifier.step_up(step.session_id, action="code", call=desk.call)
+    assert desk.say(step).verdict is Verdict.DENIED

@@ -208,9 +208,10 @@ def test_a_model_of_other_rules_is_found_out(spoil: str, monkeypatch: pytest.Mon
 
 
 def test_most_steps_are_the_librarys() -> None:
-    world = World(random.Random(5))
+    rng = random.Random(5)
+    world = World(rng)
     while world.steps < 200:
-        random_step(world, random.Random(world.steps))
+        random_step(world, rng)
     world.close()
     idle = [line for line in world.log if any(f"('{word}'" in line for word in ("tick", "crm", "restart"))]
     assert len(world.log) == world.steps
