@@ -187,5 +187,11 @@ def _lower(one: Evidence, other: Evidence, now: datetime, bound: str) -> Evidenc
     """Return the lower of two outcomes of one check; of two alike, the one for this action, and then the newer."""
     return min(
         (one, other),
-        key=lambda item: (_RANK[item.outcome], item.bound not in (None, bound), now - item.at, item.outcome),
+        key=lambda item: (
+            _RANK[item.outcome],
+            item.bound not in (None, bound),
+            now - item.at,
+            item.outcome,
+            item.bound or "",
+        ),
     )

@@ -27,7 +27,7 @@ from kyc_verify.threats import ThreatModel
 __all__ = ["Policy", "bound_to"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Policy:
     """Which layers there are, and what each action demands of them; compared, hashed, serialised, fingerprinted.
 
@@ -57,11 +57,11 @@ class Policy:
     language: str = "en"
     enrolled_share: Mapping[str, float] = field(default_factory=dict)
 
-    table: ScoreTable = field(init=False, repr=False, compare=False)
-    fingerprint: str = field(init=False, repr=False, compare=False)
-    _by_id: Mapping[str, Check] = field(init=False, repr=False, compare=False)
-    _judges: Mapping[tuple[str, Tier | None], Judge] = field(init=False, repr=False, compare=False)
-    _incidents: dict[tuple[str, ...], Policy] = field(init=False, repr=False, compare=False)
+    table: ScoreTable = field(init=False, compare=False)
+    fingerprint: str = field(init=False, compare=False)
+    _by_id: Mapping[str, Check] = field(init=False, compare=False)
+    _judges: Mapping[tuple[str, Tier | None], Judge] = field(init=False, compare=False)
+    _incidents: dict[tuple[str, ...], Policy] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         given: object = self.checks
@@ -106,6 +106,9 @@ class Policy:
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"Policy({self.name!r}; {len(self.checks)} checks; {len(self.actions)} actions; {self.fingerprint[:12]})"
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -657,7 +657,7 @@ def test_equal_policies() -> None:
     assert one.diff(other) == ()
     assert len({one, other, policy(name="other")}) == 2
     assert policy(enrolled_share={"pin": 1}).fingerprint == policy(enrolled_share={"pin": 1.0}).fingerprint
-    assert repr(one).startswith("Policy(name='bank'")
+    assert repr(one) == f"Policy('bank'; 4 checks; 1 actions; {one.fingerprint[:12]})"
 
 
 def test_the_words_of_the_table_decide_nothing() -> None:
