@@ -109,7 +109,8 @@ def error_rates(
         UsageError: no such action, or it cannot be analysed; the message says what to do.
 
     Example:
-        >>> rates = error_rates(policy, "read_balance")
+        >>> from kyc_verify import profiles
+        >>> rates = error_rates(profiles.bank(), "read_balance")
         >>> rates.attackers["phisher"] <= rates.bound
         True
     """

@@ -158,10 +158,11 @@ class Bench(_Desk):
         enroller: Over the same store.
 
     Example:
-        >>> bench = Bench(policy)
-        >>> bench.play("read_balance").verdict
+        >>> from kyc_verify import profiles
+        >>> bench = Bench(profiles.bank())
+        >>> bench.play("change_phone").verdict
         <Verdict.VERIFIED: 'verified'>
-        >>> bench.play("read_balance", {"pin": "0000"}).verdict
+        >>> bench.play("change_phone", {"pin": "0000", "account_tenure": "since 1995"}).verdict
         <Verdict.DENIED: 'denied'>
     """
 

@@ -76,7 +76,7 @@ def test_ag_05_an_agent_sees_no_secret_no_score_and_not_what_was_wrong(desk: Des
         shown.append(step.as_dict())
     text = json.dumps(shown)
     for secret in ("4937", "2092", desk.sender.code(), "score", "bits", "wrong:"):
-        assert secret not in text
+        assert not desk.shows(secret, text)
 
 
 def test_ag_05_two_wrong_runs_show_the_same(desk: Desk) -> None:

@@ -48,7 +48,8 @@ RIGHT = [f"Papageiengasse {word}" for word in (
 WRONG = [f"Kolibriallee {word}" for word in (
     "Ahorn", "Buche", "Eiche", "Fichte", "Ginster", "Hasel", "Kiefer", "Linde", "Mistel", "Pappel",
 )]  # fmt: skip
-PINS = {"right": "840261", "wrong": "715938", "second": "369147"}
+# Long enough not to be found in random hexadecimal by chance; codes have ten digits too.
+PINS = {"right": "8402619375", "wrong": "7159382604", "second": "3691470258"}
 NUMBERS = ["+33612345678", "+442079460958", "+12127365000"]
 PEPPERS = {"p1": b"pfauenfeder-eins-" + bytes(range(200, 223)), "p2": b"pfauenfeder-zwei-" + bytes(range(160, 183))}
 MAIL = "anna.papagena@example.org"
@@ -123,8 +124,8 @@ def told_policy() -> Policy:
     return Policy(
         name="told",
         checks=[
-            *questions, checks.Pin(), checks.SimSwap(), checks.AppConfirmation(), checks.OneTimeCode(),
-            checks.OneTimeCode("mail", channel="email"),
+            *questions, checks.Pin(), checks.SimSwap(), checks.AppConfirmation(),
+            checks.OneTimeCode(digits=10), checks.OneTimeCode("mail", channel="email", digits=10),
         ],
         threats=ThreatModel.points(
             {f"q{k}": 5 for k in range(len(RIGHT))}

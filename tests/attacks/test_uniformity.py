@@ -186,7 +186,7 @@ def test_lk_07_the_timing_experiment_runs_and_finds_its_planted_leak(environ: di
     """A smoke run: figures are in docs/reliability.md."""
     script = ROOT / "scripts" / "timing.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--rounds", "60", "--leak", "3000"],
+        [sys.executable, str(script), "--rounds", "60", "--leak", "10000"],
         capture_output=True, text=True, timeout=120, check=False, env=environ,
     )  # fmt: skip
     assert done.returncode in {0, 1}, done.stderr

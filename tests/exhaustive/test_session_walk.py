@@ -25,7 +25,7 @@ from kyc_verify.terms import Entry, Outcome
 
 PASS, NEAR, FAIL, DECLINED, UNAVAILABLE = Outcome
 NOW = datetime(2031, 5, 1, 12, tzinfo=UTC)
-DEPTH = 7
+DEPTH = 6
 SENT = (checks.OneTimeCode, checks.AppConfirmation, checks.Callback)
 KEYPAD = (Entry.DIGITS,)
 
@@ -56,7 +56,7 @@ POLICIES: Mapping[str, Policy] = {
         checks.Pin(),
         checks.AppConfirmation(),
         read=Requirement(bits=1),
-        safe=Requirement(bits=1, accept="lossless"),
+        safe=Requirement(bits="0.1", accept="lossless"),
         some=Requirement(bits=1, checks=("pin", "app_confirmation"), any_of=("app_confirmation",)),
     ),
 }
@@ -239,10 +239,11 @@ def redeemable(state: State) -> None:
 def refused(node: Node) -> None:
     """Whatever the table has not is refused, and leaves the state as it was."""
     text = node.state.to_text()
+    become = {verdict: replace(node.state, verdict=verdict) for verdict in Verdict}
     for happening in Happening:
-        for verdict in frozenset(Verdict) - TABLE.get((node.state.verdict, happening), frozenset()):
+        for verdict in become.keys() - TABLE.get((node.state.verdict, happening), frozenset()):
             try:
-                fire(node.state, happening, replace(node.state, verdict=verdict), mark="m")
+                fire(node.state, happening, become[verdict], mark="m")
             except InvalidTransition:
                 continue
             pytest.fail(f"{node.state.verdict} and {happening} became {verdict}")

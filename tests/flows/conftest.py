@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -195,6 +196,13 @@ class Desk:
         return [
             record.event.value for record in self.records() if record.event.value not in {"enrolled", "runs_cleared"}
         ]
+
+    @staticmethod
+    def shows(secret: str, text: str) -> bool:
+        """Whether a text shows a secret; digits inside longer hexadecimal or base64 are chance, not a leak."""
+        if not secret.isdecimal():
+            return secret in text
+        return re.search(rf"(?<![0-9A-Za-z+/_-]){secret}(?![0-9A-Za-z+/_-])", text) is not None
 
     def another(self, **changes: Any) -> Call:
         """Return the desk's call with other fields."""
