@@ -56,7 +56,7 @@ class Store(Protocol):
         ...
 
     def redeem(self, redemption: Redemption, seal: RedeemSeal, now: datetime) -> MaybeAwaitable[Redeemed]:
-        """Use a grant up, if it is there, open and bound as presented; record either way."""
+        """Use a grant up, if it is there, open and bound as presented; record either way. A late one is void then."""
         ...
 
     def load(self, tenant: str, session: str, now: datetime, run: Run | None = None) -> MaybeAwaitable[Loaded]:

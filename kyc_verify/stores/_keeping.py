@@ -82,6 +82,9 @@ def _redeem(db: sqlite3.Connection, redemption: Redemption, now: datetime) -> Re
             reason = "ceiling"
         elif db.execute(_REDEEM, (rows.us(now), redemption.request, *where)).rowcount != 1:
             raise conflict()
+    elif reason == "expired":
+        # Time may go back; what was refused as too old stays refused.
+        db.execute("UPDATE grants SET void = 1 WHERE tenant = ? AND digest = ?", where)
     return Redeemed(reason=reason, replayed=replayed, key=key, session=session)
 
 

@@ -132,7 +132,6 @@ def test_a_clock_that_fails_is_an_outage(desk: Desk) -> None:
         type(desk)(broken.bench, desk.loop).open("pin")
 
 
-@pytest.mark.xfail(reason="a store that refuses an expired grant does not void it yet", strict=False)
 def test_a_grant_that_was_refused_as_expired_does_not_revive(desk: Desk) -> None:
     step = desk.play("pin")
     desk.clock.advance(seconds=300)

@@ -56,11 +56,13 @@ class Redeeming:
         desk.intact(4)
 
     def test_a_grant_holds_until_its_end(self, desk: Desk) -> None:
-        """Not at it."""
+        """Not at it; and what was refused as too old stays refused, though the clock goes back."""
         desk.open()
-        desk.grant(expires_at=NOW + DAY)
-        expect(desk.redeem(now=NOW + DAY).reason, "expired", "at the end")
-        expect(desk.redeem(now=NOW + DAY - TICK).reason, None, "a microsecond before: a refusal uses nothing up")
+        desk.grant(b"1" * 32, expires_at=NOW + DAY)
+        expect(desk.redeem(b"1" * 32, now=NOW + DAY).reason, "expired", "at the end")
+        expect(desk.redeem(b"1" * 32, now=NOW + DAY - TICK).reason, "void", "a microsecond before, but refused already")
+        desk.grant(b"2" * 32, expires_at=NOW + DAY)
+        expect(desk.redeem(b"2" * 32, now=NOW + DAY - TICK).reason, None, "a microsecond before")
 
     def test_a_grant_holds_only_as_it_is_bound(self, desk: Desk) -> None:
         """Each field that differs is its own refusal, and none uses the grant up."""
@@ -112,13 +114,14 @@ class Redeeming:
         expect(desk.redeem(b"2" * 32, now=late, **wrong).reason, "void", "before its end")
         desk.grant(b"3" * 32)
         expect(desk.redeem(b"3" * 32, now=late, **wrong).reason, "expired", "before the hold")
-        expect(desk.redeem(b"3" * 32, **wrong).reason, "locked", "before what it is bound to")
+        desk.grant(b"4" * 32)
+        expect(desk.redeem(b"4" * 32, **wrong).reason, "locked", "before what it is bound to")
         desk.stand(Standing.OPEN)
-        expect(desk.redeem(b"3" * 32, **wrong).reason, "agent", "before a hold from outside")
+        expect(desk.redeem(b"4" * 32, **wrong).reason, "agent", "before a hold from outside")
         del wrong["bound"]
-        expect(desk.redeem(b"3" * 32, **wrong).reason, "inactive", "before the ceiling")
+        expect(desk.redeem(b"4" * 32, **wrong).reason, "inactive", "before the ceiling")
         del wrong["hold"]
-        expect(desk.redeem(b"3" * 32, **wrong).reason, "ceiling", "last of all")
+        expect(desk.redeem(b"4" * 32, **wrong).reason, "ceiling", "last of all")
 
     # ── The same request again ───────────────────────────────────────────────────────────────────────────────────────
 
