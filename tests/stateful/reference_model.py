@@ -232,7 +232,10 @@ class Model(Runs):
                 return "exempt" if rule.exempt else "verified"
             raise Refusal("NotVerified", "used")
         if grant.void or now >= grant.until or (person.locked and not rule.exempt):
-            raise Refusal("NotVerified", "void" if grant.void else ("expired" if now >= grant.until else "locked"))
+            reason = "void" if grant.void else ("expired" if now >= grant.until else "locked")
+            # Nothing expired revives, so what was refused as too old is void, whatever the clock does then.
+            grant.void = grant.void or reason == "expired"
+            raise Refusal("NotVerified", reason)
         if reason is None and not rule.exempt and not self.crm.get(subject, {"active": False})["active"]:
             reason = "inactive"
         if reason is None and limits and limits != (None, None) and stake is not None:
