@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from kyc_verify.errors import ConfigurationError
+
 __all__ = ["Demand", "Floor", "Rule", "Violation", "asvs5", "nist4", "pci", "psd2", "us_cpni"]
 
 Known = Literal["verified", "secondary", "memory"]
@@ -29,6 +31,9 @@ class Demand(StrEnum):
     LOW_VALUE = "exempt sums within"
 
 
+_TEXTS: Final = frozenset({Demand.NO_CHANNEL, Demand.ALTERNATIVE, Demand.NO_KNOWLEDGE_ALONE})
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One demand.
@@ -39,6 +44,9 @@ class Rule:
         demand: What kind of demand.
         value: Of it: seconds for a time, a count, a name; for `Demand.LOW_VALUE` single, cumulative and count.
         known: How the figure is known.
+
+    Raises:
+        ConfigurationError: the value is not of the type that the demand takes.
     """
 
     clause: str
@@ -46,6 +54,18 @@ class Rule:
     demand: Demand
     value: int | str | tuple[int, int, int]
     known: Known
+
+    def __post_init__(self) -> None:
+        if self.demand in _TEXTS:
+            fits = type(self.value) is str
+        elif self.demand is Demand.LOW_VALUE:
+            sums: object = self.value
+            fits = isinstance(sums, tuple) and [type(each) for each in sums] == [int, int, int]
+        else:
+            fits = type(self.value) is int
+        if not fits:
+            msg = f"the value of a rule '{Demand(self.demand).value}' is of another type: see Rule.value"
+            raise ConfigurationError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kyc_verify.checks import AnswerCheck, Check, OneTimeCode, Pin, SecretAnswer
 from kyc_verify.floors import Demand, Floor, Rule, Violation
@@ -31,32 +32,23 @@ def violations(policy: Policy, floor: Floor) -> tuple[Violation, ...]:
 
 
 def _broken(policy: Policy, rule: Rule) -> Found:
-    match rule.demand:
-        case Demand.AT_MOST | Demand.AT_LEAST:
-            yield from _bounds(policy, rule)
-        case Demand.FACTORS | Demand.STRONG_FACTORS:
-            yield from _factors(policy, rule)
-        case Demand.NO_CHANNEL:
-            for at, check in enumerate(policy.checks):
-                if isinstance(check, OneTimeCode) and check.channel.value == rule.value:
-                    yield f"checks.{at}.channel", str(rule.value), f"another channel: {rule.value} is not out of band"
-        case Demand.ALTERNATIVE:
-            yield from _alternative(policy, rule)
-        case Demand.NO_KNOWLEDGE_ALONE:
-            yield from _biographical(policy, rule)
-        case Demand.LOW_VALUE:
-            yield from _low_value(policy, rule)
+    return _JUDGES[rule.demand](policy, rule)
+
+
+def _no_channel(policy: Policy, rule: Rule) -> Found:
+    for at, check in enumerate(policy.checks):
+        if isinstance(check, OneTimeCode) and check.channel.value == rule.value:
+            yield f"checks.{at}.channel", str(rule.value), f"another channel: {rule.value} is not out of band"
 
 
 def _bounds(policy: Policy, rule: Rule) -> Found:
-    if not isinstance(rule.value, int):
-        return
+    limit = cast("int", rule.value)  # as `Rule` has seen to
     for path, value in _values(policy, rule.field):
         number = value.total_seconds() if isinstance(value, timedelta) else value
         unit = " s" if isinstance(value, timedelta) else ""
-        broken = number > rule.value if rule.demand is Demand.AT_MOST else number < rule.value
+        broken = number > limit if rule.demand is Demand.AT_MOST else number < limit
         if broken:
-            yield path, f"{number:g}{unit}", f"{rule.demand.value} {rule.value}{unit}"
+            yield path, f"{number:g}{unit}", f"{rule.demand.value} {limit}{unit}"
 
 
 def _values(policy: Policy, path: str) -> Iterator[tuple[str, int | timedelta]]:
@@ -66,11 +58,10 @@ def _values(policy: Policy, path: str) -> Iterator[tuple[str, int | timedelta]]:
         found = ((f"checks.{at}.{name}", getattr(check, name, None)) for at, check in enumerate(policy.checks))
         yield from ((where, value) for where, value in found if isinstance(value, int | timedelta))
         return
-    value: object = getattr(policy, first)
+    value: Any = getattr(policy, first)
     for part in rest.split("."):
         value = getattr(value, part)
-    if isinstance(value, int | timedelta):
-        yield path, value
+    yield path, value
 
 
 def _demanding(policy: Policy) -> Iterator[tuple[str, Requirement]]:
@@ -85,7 +76,7 @@ def _demanding(policy: Policy) -> Iterator[tuple[str, Requirement]]:
 
 def _factors(policy: Policy, rule: Rule) -> Found:
     """A requirement names the factors it needs, or names checks that bring them."""
-    strong = rule.demand is Demand.STRONG_FACTORS
+    strong, needed = rule.demand is Demand.STRONG_FACTORS, cast("int", rule.value)
     for path, requirement in _demanding(policy):
         named = [check for check in policy.asked(requirement) if check.id in requirement.all_of]
         allowed = {check.factor for check in policy.asked(requirement)} - {Factor.CONTEXT}
@@ -93,8 +84,8 @@ def _factors(policy: Policy, rule: Rule) -> Found:
         shown = max(requirement.factors, len(sure))
         if strong:
             shown = max(len(sure - {Factor.KNOWLEDGE}), requirement.factors - (Factor.KNOWLEDGE in allowed))
-        if isinstance(rule.value, int) and shown < rule.value:
-            yield f"{path}.factors", str(shown), f"{rule.value} {rule.demand.value}"
+        if shown < needed:
+            yield f"{path}.factors", str(shown), f"{needed} {rule.demand.value}"
 
 
 def _alternative(policy: Policy, rule: Rule) -> Found:
@@ -124,9 +115,7 @@ def _biographical(policy: Policy, rule: Rule) -> Found:
 
 
 def _low_value(policy: Policy, rule: Rule) -> Found:
-    if not isinstance(rule.value, tuple):
-        return
-    single, cumulative, count = rule.value
+    single, cumulative, count = cast("tuple[int, int, int]", rule.value)
     for name, requirement in policy.actions.items():
         for at, tier in enumerate(requirement.stakes):
             if tier.requirement.exempt and not _within(tier, single, cumulative, count):
@@ -138,3 +127,17 @@ def _within(tier: Tier, single: int, cumulative: int, count: int) -> bool:
     summed = tier.ceiling is not None and tier.ceiling <= Decimal(cumulative)
     counted = tier.count is not None and tier.count <= count
     return tier.currency == "EUR" and tier.up_to <= single and (summed or counted)
+
+
+_JUDGES: Final[Mapping[Demand, Callable[[Policy, Rule], Found]]] = MappingProxyType(
+    {
+        Demand.AT_MOST: _bounds,
+        Demand.AT_LEAST: _bounds,
+        Demand.FACTORS: _factors,
+        Demand.STRONG_FACTORS: _factors,
+        Demand.NO_CHANNEL: _no_channel,
+        Demand.ALTERNATIVE: _alternative,
+        Demand.NO_KNOWLEDGE_ALONE: _biographical,
+        Demand.LOW_VALUE: _low_value,
+    }
+)

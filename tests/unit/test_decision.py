@@ -106,6 +106,7 @@ def test_a_step_shows_no_grant_and_is_not_copied() -> None:
     challenge = Challenge(id="s.1", check="pin", text="Your PIN?", entry=Entry.DIGITS)
     given = replace(step(Verdict.PENDING, GRANT), challenge=challenge)
     assert "t0ken" not in repr(given)
+    assert repr(given._grant) == "***"  # as a debugger or a dump of locals shows it
     assert "t0ken" not in repr(GRANT)
     assert json.loads(json.dumps(given.as_dict())) == {
         "session_id": "s",

@@ -6,7 +6,18 @@ from decimal import Decimal
 
 import pytest
 
-from kyc_verify import Budgets, Lifetimes, Policy, Requirement, Tier, checks, floors, profiles
+from kyc_verify import (
+    Budgets,
+    ConfigurationError,
+    Lifetimes,
+    Policy,
+    Requirement,
+    Tier,
+    UsageError,
+    checks,
+    floors,
+    profiles,
+)
 
 APP, SMS, PIN = checks.AppConfirmation(), checks.OneTimeCode(channel="sms"), checks.Pin()
 TENURE = checks.AccountTenure()
@@ -141,3 +152,45 @@ def test_the_bank_profile_says_where_psd2_is_not_met() -> None:
 def test_the_telecom_profile_meets_cpni_for_call_detail() -> None:
     fields = [field for _, field in broken(profiles.telecom(), floors.us_cpni)]
     assert "actions.call_detail" not in fields
+
+
+@pytest.mark.parametrize(
+    ("demand", "value"),
+    [
+        (floors.Demand.AT_MOST, "600"),
+        (floors.Demand.AT_LEAST, True),
+        (floors.Demand.NO_CHANNEL, 6),
+        (floors.Demand.LOW_VALUE, 30),
+        (floors.Demand.LOW_VALUE, (30, 100)),
+        (floors.Demand.FACTORS, (1, 2, 3)),
+    ],
+)
+def test_a_rule_of_the_wrong_type_is_refused(demand: floors.Demand, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"the value of a rule '{demand.value}' is of another type"):
+        floors.Rule("house rule 1", "lifetimes.code", demand, value, "verified")  # type: ignore[arg-type]
+
+
+def test_a_check_takes_a_floor() -> None:
+    with pytest.raises(UsageError, match=r"check takes a floor, as in policy\.check\(floors\.psd2\)"):
+        profiles.bank().check("psd2")  # type: ignore[arg-type]
+
+
+def test_a_floor_of_the_house() -> None:
+    house = floors.Floor(
+        name="house",
+        rules=(floors.Rule("rule 1", "lifetimes.code", floors.Demand.AT_MOST, 60, "verified"),),
+    )
+    assert broken(policy(PIN, APP, read=Requirement(bits=1)), house) == [("rule 1", "lifetimes.code")]
+
+
+def test_any_of_two_secrets_is_more_than_biography() -> None:
+    one = policy(PIN, TENURE, APP, read=Requirement(bits=1, any_of=("pin", "app_confirmation")))
+    other = policy(PIN, TENURE, APP, read=Requirement(bits=1, any_of=("pin", "account_tenure")))
+    assert broken(one, floors.us_cpni) == []
+    assert broken(other, floors.us_cpni) == [("47 CFR 64.2010(b)", "actions.read")]
+
+
+def test_a_tier_that_asks_something_is_judged_too() -> None:
+    weak = Tier(up_to=Decimal(100), currency="EUR", requirement=Requirement(bits=1))
+    found = policy(PIN, APP, budgets=Budgets(consecutive=5), pay=Requirement(bits=1, factors=2, stakes=(weak,)))
+    assert broken(found, floors.psd2) == [("RTS 2018/389 art. 4(1)", "actions.pay.stakes.0.requirement.factors")]
