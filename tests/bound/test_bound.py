@@ -31,6 +31,8 @@ from kyc_verify.session import Question, State, advance, with_outcome
 from kyc_verify.terms import Outcome
 from kyc_verify.threats import AttackerClass, Likelihoods, Row, ThreatModel, likelihoods, run_penalty
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 FAIL, NEAR, PASS = LADDER = (Outcome.FAIL, Outcome.NEAR, Outcome.PASS)
 CLASSES = ("a", "b")

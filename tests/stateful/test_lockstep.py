@@ -24,6 +24,7 @@ CHUNKS, STEPS = 20, 5_000
 """20 chunks of 5,000 steps: 100,000 in every run of the tests, spread over as many processes as there are."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_hundred_thousand_steps(chunk: int) -> None:
     seen: Counter[str] = Counter()
@@ -162,6 +163,7 @@ TestFile.settings = settings(_HYPOTHESIS, max_examples=8)
 # ── The comparison itself can fail ───────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [
