@@ -146,7 +146,7 @@ def _view(world: World, step: Step, lang: str) -> None:
         _out(f"     {line}")
     best = helped(world.policy, decision)
     advice = say("nothing", lang) if best is None else f"{say('helped', lang)}: {best[0]} (+{best[1]:.2f} bits)"
-    _out(f"     {say('weakest', lang)} {decision.score.weakest}; {advice}")
+    _out(f"     {advice}")
 
 
 # ── Scripted ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,10 @@ def test_the_lines_to_copy_are_there(marker: str) -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:docs|examples)/[\w./-]*)`", README))))
 def test_what_the_readme_names_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_picture_is_what_the_demo_prints() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "demo_picture.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "up to date\n", "")
+    assert "](docs/images/demo.svg)" in README
