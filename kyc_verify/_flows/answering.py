@@ -20,6 +20,7 @@ from kyc_verify._flows.judging import (
     note_of,
     read_forms,
     try_context,
+    version_of,
 )
 from kyc_verify._flows.replies import step_after
 from kyc_verify._flows.settle import Writing, settle
@@ -106,11 +107,12 @@ async def _same(case: Case, name: str, mark: str, answer: Secret) -> bool:
         return False
     ctx, check = case.ctx, case.policy.layer(name)
     if isinstance(check, AnswerCheck):
-        forms, clarify = read_forms(case, check, answer)
+        version = ctx.hasher.forms_version(mark) or version_of(check, case.subject.credentials.get(check.id))
+        forms, clarify = read_forms(case, check, answer, version)
         if mark.startswith("asked:"):
             asked = "" if clarify is None else note_of(clarify, case)
             return hmac.compare_digest(mark.encode(), f"asked:{asked}".encode())
-        return await ctx.runner.hash(ctx.hasher.same_try, mark, forms, **about(case, check))
+        return await ctx.runner.hash(ctx.hasher.same_try, mark, forms, **about(case, check, version))
     if isinstance(check, OneTimeCode):
         return ctx.hasher.code_matches(mark, code_of(answer) or Secret(""), **try_context(case, check))
     return hmac.compare_digest(mark.encode(), confirm_mark(answer).encode())

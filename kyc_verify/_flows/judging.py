@@ -18,7 +18,18 @@ from kyc_verify.prompts import pick
 from kyc_verify.session import Code, Question
 from kyc_verify.terms import MAX_ANSWER, Outcome, Secret
 
-__all__ = ["SPENT", "Judged", "about", "code_of", "confirm_mark", "judge", "note_of", "read_forms", "try_context"]
+__all__ = [
+    "SPENT",
+    "Judged",
+    "about",
+    "code_of",
+    "confirm_mark",
+    "judge",
+    "note_of",
+    "read_forms",
+    "try_context",
+    "version_of",
+]
 
 SPENT: Final = "spent"
 """The mark of a turn that was begun and never committed: whatever is sent again finds its reply."""
@@ -70,25 +81,34 @@ async def judge(case: Case, question: Question, answer: Secret) -> Judged:
 # ── What the caller knows ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def about(case: Case, check: AnswerCheck) -> AnswerContext:
-    """Return what a credential of this check is bound to."""
+def about(case: Case, check: AnswerCheck, version: int) -> AnswerContext:
+    """Return what a credential of this check, with forms of that version, is bound to."""
     return {
         "tenant": case.ctx.tenant,
         "subject": case.who,
         "check": check.id,
         "kind": check.storage_kind(),
-        "forms_version": check.forms_version,
+        "forms_version": version,
     }
 
 
-def read_forms(case: Case, check: AnswerCheck, answer: Secret) -> tuple[Forms | None, Clarify | None]:
+def version_of(check: AnswerCheck, kept: Credential | None) -> int:
+    """Return the version of the forms to read an answer with: the credential's, which its seal holds to be true."""
+    version = None if kept is None else kept.forms_version
+    return version if type(version) is int and 1 <= version <= check.forms_version else check.forms_version
+
+
+def read_forms(case: Case, check: AnswerCheck, answer: Secret, version: int) -> tuple[Forms | None, Clarify | None]:
     """Return the forms of what was said, or the question back; neither for what cannot be read."""
     if len(answer) > MAX_ANSWER:
         return None, None
     languages = case.state.languages
+    said, locale = answer.reveal(), languages[0] if languages else case.policy.language
     try:
-        found: object = check.forms(
-            answer.reveal(), locale=languages[0] if languages else case.policy.language, now=case.now
+        found: object = (
+            check.forms(said, locale=locale, now=case.now)
+            if version == check.forms_version
+            else check.forms_of(version, said, locale=locale, now=case.now)
         )
     except Refused:
         return None, None
@@ -116,18 +136,21 @@ async def _answer(
     case: Case, question: Question, check: AnswerCheck, answer: Secret, *, compare: bool, late: bool
 ) -> Judged:
     ctx = case.ctx
-    forms, clarify = read_forms(case, check, answer)
+    kept = case.subject.credentials.get(check.id) if check.stored else None
+    version = version_of(check, kept)
+    forms, clarify = read_forms(case, check, answer, version)
     # Out of time is wrong, whatever was said: an unclear answer buys no further five minutes.
     if clarify is not None and question.clarified < _CLARIFIED and not late:
         note = note_of(clarify, case)
         return Judged(outcome=None, mark=f"asked:{note}", note=note, refund=True)
     if check.stored:
-        kept = case.subject.credentials.get(check.id)
         usable = kept is not None and compare and not own(ctx, kept, case.call, case.now)
-        verified = await ctx.runner.hash(ctx.hasher.verify, kept if usable else None, forms, **about(case, check))
+        verified = await ctx.runner.hash(
+            ctx.hasher.verify, kept if usable else None, forms, **about(case, check, version)
+        )
     else:
         truth = await _fact(case, check) if compare else None
-        verified = await ctx.runner.hash(ctx.hasher.truth, truth, forms, **about(case, check))
+        verified = await ctx.runner.hash(ctx.hasher.truth, truth, forms, **about(case, check, version))
     return _judged(ctx, verified)
 
 

@@ -186,7 +186,7 @@ class AnswerCheck(AskedCheck):
 
     Attributes:
         kind: Names the way answers are read; bound into the credential.
-        forms_version: Goes up when `forms` changes what it returns; credentials of another version are re-enrolled.
+        forms_version: Goes up when `forms` changes what it returns; what was enrolled before is read by `forms_of`.
         stored: False: the truth comes from ``Customer.facts`` at call time and is never stored.
     """
 
@@ -217,6 +217,18 @@ class AnswerCheck(AskedCheck):
             Refused: it cannot be read as this kind of answer; said to a challenge, it is then a wrong one.
         """
         raise NotImplementedError
+
+    def forms_of(self, version: int, said: str, *, locale: str | None, now: datetime) -> Forms | Clarify:
+        """Return the forms as an older `forms_version` made them, so that what was enrolled then keeps verifying.
+
+        Override it when `forms_version` goes up. As it stands it is today's `forms`, which match what both versions
+        read alike and nothing else.
+
+        Raises:
+            Refused: as `forms`.
+        """
+        del version
+        return self.forms(said, locale=locale, now=now)
 
     def enrolled(self, fact: object, *, locale: str | None, now: datetime) -> Forms:
         """Return the forms of a fact to enroll.

@@ -203,6 +203,12 @@ class SecretHasher(KeyedTags):
         again = mark_of(self._key(record, context, said), said, record)
         return hmac.compare_digest(again.encode(), mark.encode("utf-8", "surrogatepass"))
 
+    @staticmethod
+    def forms_version(mark: str) -> int | None:
+        """Return the version of the forms that a mark was made of; None for what is no mark."""
+        made = read_mark(text(mark, "mark"))
+        return None if made is None else made.forms_version
+
     def _alarm(self, record: Credential, context: bytes) -> Alarm | None:
         if not well_formed(record, self._floor):
             return "bad_seal"

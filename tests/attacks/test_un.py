@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyc_verify import EnrollmentError, Verdict
+from kyc_verify import AnswerCheck, EnrollmentError, Forms, Policy, Requirement, ThreatModel, UsageError, Verdict
 from kyc_verify.answers import Refused, text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.flows.conftest import Desk
 
 SAME = [
@@ -85,3 +88,59 @@ def test_un_11_the_version_of_the_forms_is_kept_with_every_hash(desk: Desk) -> N
     assert {name: each.forms_version for name, each in kept.items()} == {
         name: by_id[name].forms_version for name in kept
     }
+
+
+class Nickname(AnswerCheck):
+    """Read by the first version of its rules."""
+
+    kind = "nickname"
+    prompts = {"en": "What do your friends call you?"}  # noqa: RUF012 - as the documentation shows it
+
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:
+        return text.forms(said)
+
+
+class Anew(Nickname):
+    """The second version: without the "the" in front, and with other forms for every answer."""
+
+    id = "nickname"
+    forms_version = 2
+
+    def forms(self, said: str, *, locale: str | None, now: datetime) -> Forms:
+        return text.forms("2 " + said.removeprefix("the "))
+
+
+class Compatible(Anew):
+    """The second version, which still knows the first."""
+
+    id = "nickname"
+
+    def forms_of(self, version: int, said: str, *, locale: str | None, now: datetime) -> Forms:
+        assert version == 1
+        return text.forms(said)
+
+
+def asks(check: AnswerCheck) -> Policy:
+    threats = ThreatModel.points({"nickname": 100})
+    return Policy(name="p", checks=[check], threats=threats, actions={"read": Requirement(bits=1)})
+
+
+def test_un_11_what_the_first_version_enrolled_keeps_verifying(make: Callable[..., Desk]) -> None:
+    first = make(asks(Nickname()), facts={"nickname": "the Captain"})
+    desk = first.under(asks(Compatible()))
+    step = desk.open("read")
+    done = desk.say(step, "The captain")
+    assert done.verdict is Verdict.VERIFIED
+    assert desk.say(step, "The captain").as_dict() == done.as_dict()
+    with pytest.raises(UsageError, match="another answer was given to this challenge"):
+        desk.say(step, "captain")
+    assert desk.fresh().say(desk.open("read"), "captain").verdict is Verdict.DENIED
+    desk.enroller.enroll(desk.subject, {"nickname": "the Captain"}, by="crm-import")
+    desk.clock.advance(days=2)
+    assert desk.fresh().say(desk.open("read"), "captain").verdict is Verdict.VERIFIED
+    assert first.fresh().say(first.open("read"), "the Captain").verdict is Verdict.DENIED  # an older library
+
+
+def test_un_11_a_check_that_does_not_know_its_first_version_lets_nobody_in(make: Callable[..., Desk]) -> None:
+    desk = make(asks(Nickname()), facts={"nickname": "the Captain"}).under(asks(Anew()))
+    assert desk.say(desk.open("read"), "the Captain").verdict is Verdict.DENIED

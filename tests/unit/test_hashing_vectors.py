@@ -127,7 +127,8 @@ def test_what_was_stored_follows_the_documented_formulas(case: dict[str, Any]) -
         row["enrolled_call"] or "",
     )
     assert row["seal"] == seal.hex()
-    written = f"{costs['memory']},{costs['time']},{costs['parallelism']}${base64.urlsafe_b64encode(salt).decode()}$v1$"
+    made = f"{costs['memory']},{costs['time']},{costs['parallelism']},{row['forms_version']}"
+    written = f"{made}${base64.urlsafe_b64encode(salt).decode()}$v1$"
     assert case["mark"] == written + tag(key, "try", case["forms"]["fine"]).hex()[:32]
 
 
