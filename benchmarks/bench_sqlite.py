@@ -1,8 +1,7 @@
 """One durable step on SQLite, begin and commit: the store against the same statements written by hand.
 
 Run ``python benchmarks/bench_sqlite.py [rounds] [folder]``. Variants take turns within a round, so that a noisy machine
-hits all of them; what counts is the ratio within one run, to the same kind of waiting. "busy" waits in SQLite's own
-busy handler, "queue" in the store's queue of writers first.
+hits all of them; what counts is the ratio within one run. By hand, SQLite's own busy handler does the waiting.
 """
 
 # ruff: noqa: SLF001 - the statements by hand are the store's own
@@ -20,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -32,7 +30,6 @@ from kyc_verify.stores import SQLiteStore
 from kyc_verify.stores import _reading as reading
 from kyc_verify.stores import _rows as rows
 from kyc_verify.stores import _running as running
-from kyc_verify.stores._queue import WriterQueue
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -56,14 +53,6 @@ def charges(who: int) -> tuple[Charge, ...]:
 
 
 # ── The store ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class NoQueue:
-    """A line in which everybody is first: SQLite's own busy handler is left to sort them out."""
-
-    @contextmanager
-    def turn(self, end: float) -> Iterator[bool]:
-        yield end > 0
 
 
 def prepare(path: Path, many: int) -> None:
@@ -98,10 +87,8 @@ def change(who: int, version: int, turn: int) -> Change:
     )  # fmt: skip
 
 
-def by_store(path: Path, who: int, *, queue: bool) -> Callable[[int], None]:
+def by_store(path: Path, who: int) -> Callable[[int], None]:
     store = SQLiteStore(path, busy_timeout=30)
-    if not queue:
-        store._connections.queue = NoQueue()  # type: ignore[assignment]
 
     def step(turn: int) -> None:
         begun = store.begin("t", f"session-{who}", turn, NOW)
@@ -115,8 +102,7 @@ def by_store(path: Path, who: int, *, queue: bool) -> Callable[[int], None]:
 # ── By hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def by_hand(path: Path, who: int, *, queue: bool) -> Callable[[int], None]:
-    line = WriterQueue(f"{path}-queue") if queue else NoQueue()
+def by_hand(path: Path, who: int) -> Callable[[int], None]:
     db = sqlite3.connect(path, timeout=30, isolation_level=None, cached_statements=256)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
         db.execute(f"PRAGMA {pragma}")
@@ -128,10 +114,9 @@ def by_hand(path: Path, who: int, *, queue: bool) -> Callable[[int], None]:
 
     @contextmanager
     def transaction() -> Iterator[None]:
-        with line.turn(time.monotonic() + 30):
-            db.execute("BEGIN IMMEDIATE")
-            yield
-            db.execute("COMMIT")
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("COMMIT")
 
     def step(turn: int) -> None:
         with transaction():
@@ -158,12 +143,7 @@ def by_hand(path: Path, who: int, *, queue: bool) -> Callable[[int], None]:
     return step
 
 
-VARIANTS: dict[str, Callable[[Path, int], Callable[[int], None]]] = {
-    "hand, busy": partial(by_hand, queue=False),
-    "hand, queue": partial(by_hand, queue=True),
-    "store, busy": partial(by_store, queue=False),
-    "store, queue": partial(by_store, queue=True),
-}
+VARIANTS: dict[str, Callable[[Path, int], Callable[[int], None]]] = {"by hand": by_hand, "the store": by_store}
 
 
 def work(name: str, path: Path, who: int, steps: int, barrier: Barrier, results: Queue[list[float]]) -> None:
@@ -206,7 +186,7 @@ def main() -> None:
         for _ in range(rounds):
             for name in VARIANTS:
                 found[name].append(measure(name, folder, many, steps))
-        base = statistics.median(row[0] for row in found["hand, busy"])
+        base = statistics.median(row[0] for row in found["by hand"])
         print(f"\n{many} process(es), {steps} steps each, medians of {rounds} rounds")
         print(f"{'variant':14}{'steps/s':>9}{'ratio':>7}{'p50 ms':>9}{'p99 ms':>9}{'p99.9':>9}{'max':>9}")
         for name, table in found.items():

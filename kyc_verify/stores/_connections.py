@@ -101,6 +101,7 @@ class Connections:
             (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
             for each in _PRAGMAS:
                 db.execute(f"PRAGMA {each}")
+            db.execute("PRAGMA busy_timeout=0")  # the store waits itself
         except BaseException:
             db.close()
             raise
@@ -123,14 +124,15 @@ class Connections:
     def hold(self) -> None:
         """Close every connection and let none be opened, for a fork; waits for the verbs that are under way."""
         end = time.monotonic() + _PATIENCE
-        if self.queue.hold(_PATIENCE):
-            self._held.append(self.queue.release)
         if self._gate.acquire(timeout=max(0.0, end - time.monotonic())):
             self._held.append(self._gate.release)
         for link in list(self._links):
             if link.lock.acquire(timeout=max(0.0, end - time.monotonic())):
                 self._held.append(link.lock.release)
                 link.shut()
+        # Last: who stands in the queue holds a connection.
+        if self.queue.hold(max(0.0, end - time.monotonic())):
+            self._held.append(self.queue.release)
 
     def release(self) -> None:
         """Undo `hold`, on both sides of the fork."""

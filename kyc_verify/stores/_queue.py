@@ -1,7 +1,7 @@
-"""Writers of one file in a line, first come first served, across processes.
+"""The writers that found a file in use, in a line, first come first served, across processes.
 
 SQLite's busy handler polls: with eight processes writing, some starve until their time is up, and a plain file lock
-that is polled for does little better, since whoever has just let go is there first again. Here each writer draws a
+that is polled for does little better, since whoever has just let go is there first again. Here each who waits draws a
 ticket, locks the byte of its own ticket, and waits for the bytes of those before it; a byte comes free when its writer
 is done, gives up or dies. The queue only makes waiting fair and short: what keeps two writers apart is SQLite's own
 lock, so a writer that jumps the queue (another program, a lost ticket) breaks nothing.
@@ -28,7 +28,7 @@ except ImportError:  # pragma: no cover - Windows: SQLite's busy handler alone
 __all__ = ["WriterQueue"]
 
 _NAP: Final = 0.00005
-_TURN: Final = 0.0002
+_TURN: Final = 0.002
 """Seconds a turn takes about; who is further back in the line looks less often."""
 _FURTHEST: Final = 50
 _DRAWN, _SERVED, _FIRST_PLACE, _NUMBER = 0, 8, 16, 8

@@ -24,6 +24,8 @@ from kyc_verify.stores._embedded import Embedded
 __all__ = ["SQLiteStore"]
 
 _LONGEST_WAIT: Final = 60
+_LOOK: Final = 0.001
+"""Seconds between two looks of the first in line at a file that another is writing."""
 _BUSY: Final = "another writer has held the database for too long; nothing was written: try again"
 _WHY: Final = {
     sqlite3.SQLITE_BUSY: _BUSY,
@@ -74,36 +76,24 @@ class SQLiteStore(Embedded):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn() as db:
-            yield from _transaction(db, "BEGIN IMMEDIATE")
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+        end = time.monotonic() + self._busy_timeout
         try:
             with self._connections.use() as db:
-                yield from _transaction(db, "BEGIN")
+                # Who finds the file free goes ahead; a line is for those who do not.
+                if not _begun(db):
+                    with self._connections.queue.turn(end) as come:
+                        if not come or not _begun_before(db, end):
+                            raise StoreError(_BUSY)
+                yield from _ended(db)
         except sqlite3.Error as error:
             raise _failed(error) from error
 
     @contextmanager
-    def _turn(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection when it is this thread's turn to write; all its waiting ends at one time."""
-        end = time.monotonic() + self._busy_timeout
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            with self._connections.queue.turn(end) as come:
-                if not come:
-                    raise StoreError(_BUSY)
-                with self._connections.use() as db:
-                    # In the queue only another program can be in the way; it gets what is left of the time.
-                    left = end - time.monotonic()
-                    hurried = left < self._busy_timeout / 2
-                    if hurried:
-                        _wait_for(db, max(0.0, left))
-                    try:
-                        yield db
-                    finally:
-                        if hurried:
-                            _wait_for(db, self._busy_timeout)
+            with self._connections.use() as db, _waiting(db, self._busy_timeout):
+                db.execute("BEGIN")
+                yield from _ended(db)
         except sqlite3.Error as error:
             raise _failed(error) from error
 
@@ -115,8 +105,11 @@ class SQLiteStore(Embedded):
                 is erased then, and erasing again empties the log.
         """
         found = super().erase(tenant, subject, seal, now)
-        with self._turn() as db:
-            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        try:
+            with self._connections.use() as db, _waiting(db, self._busy_timeout):
+                (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise _failed(error) from error
         if busy:
             msg = "the subject is erased, but a reader keeps old content in the log; end the reader and erase again"
             raise StoreError(msg)
@@ -153,8 +146,26 @@ def _file(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Connection]:
-    db.execute(begin)
+def _begun(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if _code(error) != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
+def _begun_before(db: sqlite3.Connection, end: float) -> bool:
+    """Look until the file is free; whoever writes one step after the other is overtaken within a few looks."""
+    while not _begun(db):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_LOOK)
+    return True
+
+
+def _ended(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield db
         db.execute("COMMIT")
@@ -164,11 +175,20 @@ def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Connect
         raise
 
 
-def _wait_for(db: sqlite3.Connection, seconds: float) -> None:
+@contextmanager
+def _waiting(db: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Let SQLite itself wait for its locks: what is read waits for a recovery or a last close only."""
     db.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA busy_timeout=0")
+
+
+def _code(error: sqlite3.Error) -> int:
+    # The primary result code is the low byte.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _failed(error: sqlite3.Error) -> StoreError:
-    # The primary result code is the low byte.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return StoreError(_WHY.get(code, "the database failed; nothing was written"))
+    return StoreError(_WHY.get(_code(error), "the database failed; nothing was written"))
