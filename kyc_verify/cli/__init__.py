@@ -7,6 +7,7 @@ standard error says how. The module that is named is imported, as Python does; w
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter ends no command
     try:
         options = _parser().parse_args(argv)
         return int(options.run(options))
@@ -53,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sentence = "the output was closed before its end"
     except KeyboardInterrupt:
+        sys.stderr.write("\n" if sys.stderr.isatty() else "")  # the line that shows ^C ends
         sentence = "stopped"
     sys.stderr.write(f"kyc-verify: {sentence}\n")
     return _MISUSE

@@ -120,11 +120,12 @@ def run(options: argparse.Namespace) -> int:
     """Play; 0 only when everything ended as it must."""
     by_hand = sys.stdin.isatty() and sys.stdout.isatty() and not options.scripted
     try:
-        with tempfile.TemporaryDirectory(prefix="kyc-verify-demo-") as folder:
-            return _by_hand(folder, options.lang) if by_hand else _scripted(folder, options.lang)
-    except PermissionError as fault:
-        msg = f"the demo needs a folder for its temporary database: {fault.strerror}"
+        place = tempfile.TemporaryDirectory(prefix="kyc-verify-demo-")
+    except OSError as fault:
+        msg = f"the demo needs a folder for its temporary database; set TMPDIR to one: {fault.strerror}"
         raise Misuse(msg) from None
+    with place as folder:
+        return _by_hand(folder, options.lang) if by_hand else _scripted(folder, options.lang)
 
 
 def _out(line: str = "") -> None:

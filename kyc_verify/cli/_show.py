@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kyc_verify import floors
 from kyc_verify.checks import AskedCheck
-from kyc_verify.cli._load import add_policy, load_policy
+from kyc_verify.cli._load import add_policy, load_policy, load_threats
 from kyc_verify.policy import Policy, Requirement
 from kyc_verify.terms import Outcome
 
@@ -33,8 +34,10 @@ def add(commands: _Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it."""
-    loaded = load_policy(options.policy)
-    sys.stdout.write("\n".join(lines(loaded.policy)) + "\n")
+    policy, threats = load_policy(options.policy).policy, load_threats(options.threats)
+    if threats is not None:
+        policy = replace(policy, threats=threats)
+    sys.stdout.write("\n".join(lines(policy)) + "\n")
     return 0
 
 

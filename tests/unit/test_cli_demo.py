@@ -4,12 +4,16 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from kyc_verify import profiles
 from kyc_verify.cli import main
+from kyc_verify.cli._world import say
 from kyc_verify.terms import LANGUAGES
+from kyc_verify.threats import ThreatModel
 
 DEMO = [sys.executable, "-m", "kyc_verify.cli", "demo"]
 
@@ -38,24 +42,85 @@ def test_a_closed_pipe_is_one_sentence() -> None:
     assert done.stderr == "kyc-verify: the output was closed before its end\n"
 
 
+def test_no_folder_to_write_to_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    assert main(["demo"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("kyc-verify: the demo needs a folder for its temporary database; set TMPDIR to one: ")
+    assert told.count("\n") == 1
+
+
+def test_a_terminal_that_lacks_the_letters_shows_their_numbers() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*DEMO, "--lang", "fa"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120,
+        env=environment,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\u06a9" in done.stdout
+
+
 def test_an_unknown_language_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--lang", "xx"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_person_plays_the_caller_in_a_terminal() -> None:
+IN_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that ^C is heard
+from kyc_verify.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def typed(keys: bytes, lang: str = "en", term: str = "xterm", until: str = " > ") -> tuple[int, str]:
+    """Run the demo in a terminal, wait for its first question, type; returns the exit code and what was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(DEMO, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_TERMINAL, "demo", "--lang", lang], stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True, env={**os.environ, "TERM": term},
+    )  # fmt: skip
     os.close(theirs)
-    os.write(ours, b"?\nquit\n")
-    shown = b""
+    shown, sent = b"", False
     try:
         while chunk := os.read(ours, 65536):
             shown += chunk
+            if not sent and until in shown.decode(errors="replace"):
+                os.write(ours, keys)
+                sent = True
     except OSError:  # the terminal is gone with the process
         pass
-    assert process.wait(timeout=120) == 0
-    text = shown.decode()
+    os.close(ours)
+    return process.wait(timeout=120), shown.decode()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_person_plays_in_their_language(lang: str) -> None:
+    code, text = typed(b"?\nquit\n", lang, term="dumb")
+    assert code == 0
+    assert "\x1b" not in text.replace("\x1b[?2004h", "").replace("\x1b[?2004l", "")  # readline's own
+    assert say("screen", lang) in text
+    assert say("why", lang) in text
+
+
+def test_control_c_is_one_sentence() -> None:
+    code, text = typed(b"\x03")
+    assert code == 2
+    assert text.splitlines()[-1] == "kyc-verify: stopped"
+
+
+def test_control_d_hangs_up() -> None:
+    code, text = typed(b"\x04")
+    assert code == 0
+    assert "denied: The verification was cancelled." in text
+
+
+def test_a_person_plays_the_caller_in_a_terminal() -> None:
+    code, text = typed(b"?\nquit\n")
+    assert code == 0
     assert "agent's screen" in text
     assert "denied: The verification was cancelled." in text
     assert "the auditor's view" in text
@@ -77,6 +142,23 @@ def test_a_policy_in_plain_words(
         "wrong answers: 5 for each layer and customer in 1 day",
     ):
         assert words in out
+
+
+def test_a_policy_under_another_table(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other_policy.py").write_text("from kyc_verify import profiles\npolicy = profiles.bank()\n")
+    monkeypatch.chdir(tmp_path)
+    policy = profiles.bank()
+    points = ThreatModel.points({check.id: 7 for check in policy.checks})
+    (tmp_path / "points.json").write_text(points.to_json())
+    assert main(["policy", "show", "other_policy:policy", "--threats", "points.json"]) == 0
+    out = capsys.readouterr().out
+    assert "7.00" in out
+    assert "of any kind of attacker" not in out
+    (tmp_path / "points.json").write_text("{")
+    assert main(["policy", "show", "other_policy:policy", "--threats", "points.json"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
