@@ -114,12 +114,12 @@ class Connections:
     def close(self) -> None:
         """Close every connection, each after the verb that is using it."""
         self._closed = True
-        self.queue.close()
         with self._gate:
             links = list(self._links)
         for link in links:
             with link.lock:
                 link.shut()
+        self.queue.close()  # last: who stands in the queue holds a connection
 
     def hold(self) -> None:
         """Close every connection and let none be opened, for a fork; waits for the verbs that are under way."""

@@ -79,9 +79,9 @@ class SQLiteStore(Embedded):
         end = time.monotonic() + self._busy_timeout
         try:
             with self._connections.use() as db:
-                # Who finds the file free goes ahead; a line is for those who do not.
-                if not _begun(db):
-                    with self._connections.queue.turn(end) as come:
+                queue = self._connections.queue
+                if not (queue.ahead() and _begun(db)):
+                    with queue.turn(end) as come:
                         if not come or not _begun_before(db, end):
                             raise StoreError(_BUSY)
                 yield from _ended(db)
@@ -157,7 +157,7 @@ def _begun(db: sqlite3.Connection) -> bool:
 
 
 def _begun_before(db: sqlite3.Connection, end: float) -> bool:
-    """Look until the file is free; whoever writes one step after the other is overtaken within a few looks."""
+    """Look until the file is free; the store's own writers stand in line by then, and only a stranger is waited for."""
     while not _begun(db):
         if time.monotonic() >= end:
             return False

@@ -129,6 +129,28 @@ def test_nobody_waits_longer_than_told(queue: WriterQueue, other: Callable[..., 
     assert 0.2 <= time.monotonic() - began < 2
 
 
+def test_who_goes_ahead_of_the_line_does_so_only_so_often(
+    queue: WriterQueue, other: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    assert all(queue.ahead() for _ in range(1000))  # nobody waits
+    holder = other()
+    assert said(holder) == b"True\n"
+    allowed = [queue.ahead() for _ in range(_queue._AHEAD + 3)]
+    assert allowed == [True] * _queue._AHEAD + [False] * 3
+    holder.kill()
+    holder.wait()
+    assert not queue.ahead()  # one who died in line is waited for once
+    assert come(queue, 5)
+    assert all(queue.ahead() for _ in range(1000))
+
+
+def test_a_queue_that_cannot_be_used_says_so(tmp_path: Path) -> None:
+    queue = WriterQueue(str(tmp_path / "absent" / "queue"))
+    for ask in (queue.ahead, lambda: come(queue, 1)):
+        with pytest.raises(StoreError, match="writers' queue"):
+            ask()
+
+
 def test_threads_of_one_process_stand_one_after_the_other(queue: WriterQueue) -> None:
     inside, most = 0, 0
 
