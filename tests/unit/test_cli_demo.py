@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import tempfile
@@ -76,21 +77,22 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def typed(keys: bytes, lang: str = "en", term: str = "xterm", until: str = " > ") -> tuple[int, str]:
-    """Run the demo in a terminal, wait for its first question, type; returns the exit code and what was shown."""
+def typed(keys: bytes, lang: str = "en", term: str = "xterm") -> tuple[int, str]:
+    """Run the demo in a terminal and type, once it asks; returns the exit code and what was shown."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", IN_TERMINAL, "demo", "--lang", lang], stdin=theirs, stdout=theirs, stderr=theirs,
         start_new_session=True, env={**os.environ, "TERM": term},
     )  # fmt: skip
     os.close(theirs)
-    shown, sent = b"", False
+    shown = b""
     try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-            if not sent and until in shown.decode(errors="replace"):
+        while True:
+            if select.select([ours], [], [], 1)[0]:
+                shown += os.read(ours, 65536)
+            elif b" > " in shown:
+                # It waits. A person whose ^C fell between the question and the waiting presses it again.
                 os.write(ours, keys)
-                sent = True
     except OSError:  # the terminal is gone with the process
         pass
     os.close(ours)
