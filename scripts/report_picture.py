@@ -17,6 +17,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "images" / "report.png"
 
 
 def main() -> None:
+    """Draw it."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         raise SystemExit("needs Chromium")  # noqa: TRY003 - a script
