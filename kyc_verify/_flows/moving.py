@@ -144,9 +144,23 @@ async def cancel(ctx: Context, session_id: str, *, call: Call) -> Step:
 async def explain(ctx: Context, session_id: str, *, call: Call) -> Decision:
     """See `Verifier.explain`."""
     case, _ = await load(ctx, read_session(session_id), call)
-    state = case.state
     if AUDITOR not in call.roles:
         await _refuse(case, "only an auditor may see how a decision came about")
+    decision, state = judgement(case), case.state
+
+    def seal(head: Head, key: bytes) -> AuditRecord:
+        record = ctx.record(
+            Event.EXPLAINED, now=case.now, key=key, subject=case.who, agent=call.agent, session=session_id, state=state
+        )
+        return ctx.seal(head, record)
+
+    await ctx.verb(ctx.store.note, ctx.tenant, case.who, seal, case.now, fresh_key=secrets.token_bytes(32))
+    return decision
+
+
+def judgement(case: Case) -> Decision:
+    """Return the decision behind a run that has ended; who may see it is the caller's to know."""
+    state = case.state
     if state.verdict not in ENDED:
         msg = "the run is still open; a decision is explained after its end"
         raise InvalidTransition(msg)
@@ -157,14 +171,6 @@ async def explain(ctx: Context, session_id: str, *, call: Call) -> Decision:
     decision = case.policy.evaluate(
         evidence, action=state.action, now=state.latest, run=max(1, state.run), stake=state.stake
     )
-
-    def seal(head: Head, key: bytes) -> AuditRecord:
-        record = ctx.record(
-            Event.EXPLAINED, now=case.now, key=key, subject=case.who, agent=call.agent, session=session_id, state=state
-        )
-        return ctx.seal(head, record)
-
-    await ctx.verb(ctx.store.note, ctx.tenant, case.who, seal, case.now, fresh_key=secrets.token_bytes(32))
     return replace(decision, verdict=state.verdict)
 
 

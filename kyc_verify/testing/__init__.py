@@ -9,7 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from kyc_verify.testing.assertions import (
+        assert_monotone,
+        assert_never_verifies,
+        assert_no_single_point,
+        assert_not_verified,
+        assert_uniform,
+        assert_verified,
+    )
     from kyc_verify.testing.bench import AsyncBench, Bench
+    from kyc_verify.testing.callers import Caller
     from kyc_verify.testing.clock import FakeClock
     from kyc_verify.testing.contracts import StoreContract
     from kyc_verify.testing.doubles import (
@@ -20,31 +29,50 @@ if TYPE_CHECKING:
         ScriptedSignals,
     )
     from kyc_verify.testing.hashing import CheapHasher, cheap_hasher
+    from kyc_verify.testing.leaks import assert_leaks_nothing
     from kyc_verify.testing.stores import CountingStore, FailingStore
+    from kyc_verify.testing.transcript import Line, Transcript
 
 _HOME: Final = {
+    "assertions": (
+        "assert_monotone", "assert_never_verifies", "assert_no_single_point", "assert_not_verified", "assert_uniform",
+        "assert_verified",
+    ),
     "bench": ("AsyncBench", "Bench"),
+    "callers": ("Caller",),
     "clock": ("FakeClock",),
     "contracts": ("StoreContract",),
     "doubles": ("FakeCustomers", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals"),
     "hashing": ("CheapHasher", "cheap_hasher"),
+    "leaks": ("assert_leaks_nothing",),
     "stores": ("CountingStore", "FailingStore"),
-}
+    "transcript": ("Line", "Transcript"),
+}  # fmt: skip
 _WHERE: Final = {name: home for home, names in _HOME.items() for name in names}
 
 __all__ = [
     "AsyncBench",
     "Bench",
+    "Caller",
     "CheapHasher",
     "CountingStore",
     "FailingStore",
     "FakeClock",
     "FakeCustomers",
+    "Line",
     "RecordingObserver",
     "RecordingSender",
     "ScriptedService",
     "ScriptedSignals",
     "StoreContract",
+    "Transcript",
+    "assert_leaks_nothing",
+    "assert_monotone",
+    "assert_never_verifies",
+    "assert_no_single_point",
+    "assert_not_verified",
+    "assert_uniform",
+    "assert_verified",
     "cheap_hasher",
 ]
 

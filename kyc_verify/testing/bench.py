@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Coroutine, Generator, Iterable, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from kyc_verify.call import Call, Contact, Customer
+from kyc_verify._flows.asking import load
+from kyc_verify._flows.moving import judgement
+from kyc_verify._flows.runner import run_sync
+from kyc_verify.audit import AuditRecord
+from kyc_verify.call import Call, Contact, Customer, Stake
 from kyc_verify.checks import AnswerCheck, AppConfirmation, Check, OneTimeCode, SignalCheck
-from kyc_verify.decision import Challenge, Step
+from kyc_verify.decision import Challenge, Decision, Step
 from kyc_verify.enrollment import AsyncEnroller, Enroller
+from kyc_verify.errors import UsageError
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
 from kyc_verify.ports import CodeService, SignalSource, Store
+from kyc_verify.session import ENDED
 from kyc_verify.stores import MemoryStore
+from kyc_verify.testing.callers import Caller
 from kyc_verify.testing.clock import FakeClock
 from kyc_verify.testing.doubles import (
     FakeCustomers,
@@ -26,6 +34,8 @@ from kyc_verify.testing.doubles import (
     ScriptedSignals,
 )
 from kyc_verify.testing.hashing import cheap_hasher
+from kyc_verify.testing.stores import CountingStore
+from kyc_verify.testing.transcript import Line, Transcript, recent
 from kyc_verify.verifier import AsyncVerifier, Verifier
 
 __all__ = ["AsyncBench", "Bench"]
@@ -34,6 +44,9 @@ _USUAL: Final[Mapping[str, object]] = MappingProxyType(
     {"digits": "4937", "date": date(2061, 10, 23), "tenure": date(2092, 3, 14), "text": "Lindenhof"}
 )
 """A fact for each kind that the library ships."""
+
+_MOST_STEPS: Final = 200
+_BATCH: Final = 10_000
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -63,7 +76,7 @@ class _Desk:
         self.hasher = cheap_hasher() if hasher is None else hasher
         self.clock = FakeClock() if clock is None else clock
         self.facts = _usual(policy.checks) if facts is None else dict(facts)
-        self.sender = RecordingSender()
+        self.sender = RecordingSender(clock=self.clock)
         self.observer = RecordingObserver()
         self.senders = dict.fromkeys(("sms", "voice", "email", "callback"), self.sender)
         sources = {check.source for check in policy.checks if isinstance(check, SignalCheck) and check.source}
@@ -78,6 +91,11 @@ class _Desk:
         self._wire()
         if not inspect.iscoroutinefunction(self.store.enroll):
             self._enroll_now()
+
+    verifier: Any
+    _counting: CountingStore
+    _before: int = 0
+    """How many messages had been sent before this call."""
 
     def _stored(self, check_id: str) -> bool:
         check = next((each for each in self.policy.checks if each.id == check_id), None)
@@ -125,9 +143,87 @@ class _Desk:
         fact = self.facts.get(challenge.check, "I do not know")
         return fact.isoformat() if isinstance(fact, date) else str(fact)
 
-    def _said(self, challenge: Challenge, answers: Mapping[str, str]) -> str:
-        said = answers.get(challenge.check)
-        return self.answer(challenge) if said is None else said
+    def heard(self, challenge: Challenge) -> str | None:
+        """Return what the genuine customer says, or None where a code was not sent to them in this call."""
+        check = self.policy.layer(challenge.check)
+        reads = isinstance(check, OneTimeCode) and check.channel.value not in self.services
+        sent = self.sender.messages[self._before :]
+        return self.answer(challenge) if not reads or any(each in sent for each in self.sender.arrived) else None
+
+    def _playing(
+        self, caller: Caller | None, action: str, call: Call | None, subject: str | None, stake: Stake | None
+    ) -> Generator[Any, Any, Transcript]:
+        """Play a call: yields what the verbs return, and is sent it back, awaited where it must be."""
+        subject = self.subject if subject is None else subject
+        given: object = Caller.genuine() if caller is None else caller
+        if not isinstance(given, Caller):
+            msg = "play takes a Caller and the action: bench.play(Caller.answers({'pin': '0000'}), action='pay')"
+            raise UsageError(msg)
+        part = given.on(self, action=action, stake=stake, call=self.call if call is None else call)  # type: ignore[arg-type]
+        lines: list[Line] = []
+        sent = self._before = len(self.sender.messages)
+        logged = yield from self._log()
+        with part.played(self):  # type: ignore[arg-type]
+            counted = self._counted()
+            step = yield self.verifier.open(subject, action=action, call=part.call, stake=stake)
+            lines.append(self._line(step, counted))
+            while (challenge := step.challenge) is not None:
+                if len(lines) > _MOST_STEPS:
+                    msg = f"the call does not end: {challenge.check!r} is asked again and again"
+                    raise UsageError(msg)
+                said, counted = part.say(challenge), self._counted()
+                if said is None:
+                    step = yield self.verifier.decline(challenge.id, call=part.call)
+                else:
+                    step = yield self.verifier.respond(challenge.id, said, call=part.call)
+                lines.append(self._line(step, counted, challenge=challenge, said=said))
+        audit = yield from self._log()
+        decision = yield self._looked_back(step.session_id)
+        played = Transcript(
+            caller=given.name,
+            subject=subject,
+            action=action,
+            call=part.call,
+            lines=tuple(lines),
+            decision=decision,
+            sends=tuple(self.sender.messages[sent:]),
+            audit=tuple(audit[len(logged) :]),
+        )
+        recent.append(played)
+        return played
+
+    def _looked_back(self, session_id: str) -> Any:  # noqa: ANN401 - a decision, or what must be awaited for it
+        """Return the decision behind a run, without the record that explaining it would leave."""
+        raise NotImplementedError
+
+    def _log(self) -> Generator[Any, Any, list[AuditRecord]]:
+        found: list[AuditRecord] = []
+        while batch := list((yield self.store.records(self.tenant, found[-1].seq if found else 0, _BATCH))):
+            found += batch
+        return found
+
+    def _counted(self) -> tuple[int | None, Counter[str], int]:
+        return getattr(self.hasher, "hashes", None), self._counting.counts.copy(), len(self.sender.messages)
+
+    def _line(
+        self, step: Step, before: tuple[int | None, Counter[str], int], *, challenge: Challenge | None = None,
+        said: str | None = None,
+    ) -> Line:  # fmt: skip
+        hashes, trips, sends = self._counted()
+        return Line(
+            check=None if challenge is None else challenge.check,
+            question=None if challenge is None else challenge.text,
+            said=said,
+            reply=step,
+            hashes=None if hashes is None or before[0] is None else hashes - before[0],
+            trips=dict(trips - before[1]),
+            sends=sends - before[2],
+        )
+
+
+async def _decision(front: Verifier | AsyncVerifier, session_id: str, call: Call) -> Decision | None:
+    case, _ = await load(front._ctx, session_id, call)  # noqa: SLF001 - the kit looks into what it tests
+    return judgement(case) if case.state.verdict in ENDED else None
 
 
 class Bench(_Desk):
@@ -160,9 +256,9 @@ class Bench(_Desk):
     Example:
         >>> from kyc_verify import profiles
         >>> bench = Bench(profiles.bank())
-        >>> bench.play("change_phone").verdict
+        >>> bench.play(action="change_phone").verdict
         <Verdict.VERIFIED: 'verified'>
-        >>> bench.play("change_phone", {"pin": "0000", "account_tenure": "since 1995"}).verdict
+        >>> bench.play(Caller.answers({"pin": "0000", "account_tenure": None}), action="change_phone").verdict
         <Verdict.DENIED: 'denied'>
     """
 
@@ -170,16 +266,37 @@ class Bench(_Desk):
     enroller: Enroller
 
     def _wire(self) -> None:
-        self.verifier = Verifier(self.policy, **self._wiring, **self._ports)
+        if inspect.iscoroutinefunction(self.store.open):
+            msg = "the store's verbs are coroutine functions: use AsyncBench"
+            raise UsageError(msg)
+        self._counting = CountingStore(self.store)
+        self.verifier = Verifier(self.policy, **self._wiring | {"store": self._counting}, **self._ports)
         self.enroller = Enroller(self.policy, **self._wiring)
 
-    def play(self, action: str, answers: Mapping[str, str] | None = None, *, call: Call | None = None) -> Step:
-        """Open a run for the customer and answer to its end: rightly, or by check id as `answers` says."""
-        call = self.call if call is None else call
-        step = self.verifier.open(self.subject, action=action, call=call)
-        while step.challenge is not None:
-            step = self.verifier.respond(step.challenge.id, self._said(step.challenge, answers or {}), call=call)
-        return step
+    def _looked_back(self, session_id: str) -> Decision | None:
+        return run_sync(_decision(self.verifier, session_id, self.call))
+
+    def play(
+        self, caller: Caller | None = None, *, action: str, call: Call | None = None, subject: str | None = None,
+        stake: Stake | None = None,
+    ) -> Transcript:  # fmt: skip
+        """Let somebody call, and answer to the end.
+
+        Args:
+            caller: Who; the genuine customer by default.
+            action: What they want.
+            call: In place of the bench's.
+            subject: Whom they claim to be, in place of the bench's customer.
+            stake: What is moved.
+        """
+        playing = self._playing(caller, action, call, subject, stake)
+        found = None
+        while True:
+            try:
+                found = playing.send(found)
+            except StopIteration as done:
+                transcript: Transcript = done.value
+                return transcript
 
 
 class AsyncBench(_Desk):
@@ -200,7 +317,8 @@ class AsyncBench(_Desk):
         return made
 
     def _wire(self) -> None:
-        self.verifier = AsyncVerifier(self.policy, **self._wiring, **self._ports)
+        self._counting = CountingStore(self.store)
+        self.verifier = AsyncVerifier(self.policy, **self._wiring | {"store": self._counting}, **self._ports)
         self.enroller = AsyncEnroller(self.policy, **self._wiring)
 
     async def enroll(self) -> None:
@@ -209,11 +327,21 @@ class AsyncBench(_Desk):
         await self.enroller.enroll(self.subject, self._enrollable(), by="crm-import")
         self.clock.advance(days=2)
 
-    async def play(self, action: str, answers: Mapping[str, str] | None = None, *, call: Call | None = None) -> Step:
+    def _looked_back(self, session_id: str) -> Coroutine[Any, Any, Decision | None]:
+        return _decision(self.verifier, session_id, self.call)
+
+    async def play(
+        self, caller: Caller | None = None, *, action: str, call: Call | None = None, subject: str | None = None,
+        stake: Stake | None = None,
+    ) -> Transcript:  # fmt: skip
         """See `Bench.play`."""
-        call = self.call if call is None else call
-        step = await self.verifier.open(self.subject, action=action, call=call)
-        while step.challenge is not None:
-            said = self._said(step.challenge, answers or {})
-            step = await self.verifier.respond(step.challenge.id, said, call=call)
-        return step
+        playing = self._playing(caller, action, call, subject, stake)
+        found = None
+        while True:
+            try:
+                found = playing.send(found)
+            except StopIteration as done:
+                transcript: Transcript = done.value
+                return transcript
+            if inspect.isawaitable(found):
+                found = await found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from kyc_verify.call import aware
+from kyc_verify.errors import UsageError
 
 __all__ = ["START", "FakeClock"]
 
@@ -43,3 +45,43 @@ class FakeClock:
     def back(self, by: timedelta = timedelta(0), **more: float) -> None:
         """Go back, as clocks of servers do."""
         self.now -= by + timedelta(**more)
+
+    def to(self, moment: datetime) -> None:
+        """Go to a moment, back or forth."""
+        self.now = aware(moment, "moment")
+
+    def to_leap_day(self) -> None:
+        """Go to noon, UTC, of the next 29 February that is not past."""
+        year = self.now.astimezone(UTC).year
+        while True:
+            if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
+                noon = datetime(year, 2, 29, 12, tzinfo=UTC)
+                if noon >= self.now:
+                    self.now = noon
+                    return
+            year += 1
+
+    def to_dst_change(self, zone: str) -> None:
+        """Go to the last second before a zone's clocks change next: an hour of that night is missing, or there twice.
+
+        Raises:
+            UsageError: no such zone, or its clocks do not change within two years.
+        """
+        try:
+            place = ZoneInfo(zone)
+        except (ValueError, OSError, KeyError) as error:
+            msg = f"no time zone {zone!r} is known here; write one as 'Europe/Paris', and install tzdata if none is"
+            raise UsageError(msg) from error
+        start = self.now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        hours = (start + timedelta(hours=at) for at in range(2 * 366 * 24))
+        found = next((h for h in hours if _offset(h, place) != _offset(h + timedelta(hours=1), place)), None)
+        if found is None:
+            msg = f"the clocks of {zone!r} do not change within two years; try 'Europe/Paris'"
+            raise UsageError(msg)
+        while _offset(found + timedelta(seconds=1), place) == _offset(found, place):
+            found += timedelta(seconds=1)
+        self.now = found
+
+
+def _offset(moment: datetime, place: ZoneInfo) -> timedelta | None:
+    return moment.astimezone(place).utcoffset()

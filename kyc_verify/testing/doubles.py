@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from kyc_verify.call import Customer
@@ -19,33 +20,56 @@ Judge: TypeAlias = Callable[[str, str], Outcome | None]
 
 
 class RecordingSender:
-    """A `Sender` that keeps what it is given.
+    """A `Sender` that keeps what it is given, and delivers it as told.
 
     Attributes:
-        messages: What was sent, in order.
+        messages: What was handed over, in order.
         fail: Raised instead of sending, while it is set.
+        delay: How long a message takes to arrive; needs the clock.
+        copies: How often each message arrives: gateways deliver twice.
     """
 
-    def __init__(self, *, fail: Exception | None = None) -> None:
+    def __init__(
+        self, *, fail: Exception | None = None, delay: timedelta = timedelta(0), copies: int = 1,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:  # fmt: skip
         self.messages: list[Message] = []
-        self.fail = fail
+        self.fail, self.delay, self.copies = fail, delay, copies
+        self._clock = clock
+        self._arrivals: list[tuple[datetime | None, Message]] = []
 
     def send(self, message: Message) -> None:
-        """Keep a message, or fail."""
+        """Keep a message, or fail.
+
+        Raises:
+            UsageError: there is a delay, and no clock to wait by.
+        """
         if self.fail is not None:
             raise self.fail
+        if self.delay and self._clock is None:
+            msg = "a delay needs a clock: RecordingSender(delay=..., clock=bench.clock)"
+            raise UsageError(msg)
+        at = None if self._clock is None else self._clock() + self.delay
         self.messages.append(message)
+        self._arrivals += [(at, message)] * self.copies
+
+    @property
+    def arrived(self) -> list[Message]:
+        """What has arrived by now, in order of arrival."""
+        now = None if self._clock is None else self._clock()
+        there = [pair for pair in self._arrivals if pair[0] is None or now is None or pair[0] <= now]
+        return [message for _, message in sorted(there, key=lambda pair: (pair[0] is not None, pair[0]))]
 
     def last(self, destination: str | None = None) -> Message:
-        """Return the newest message, or the newest to a destination.
+        """Return the message that arrived last, or last at a destination.
 
         Raises:
             UsageError: there is none.
         """
-        for message in reversed(self.messages):
+        for message in reversed(self.arrived):
             if destination in {None, message.destination}:
                 return message
-        msg = "no such message was sent"
+        msg = "no such message has arrived"
         raise UsageError(msg)
 
     def code(self, destination: str | None = None) -> str:

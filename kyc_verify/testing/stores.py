@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final, Literal
 
-from kyc_verify.errors import StoreError
+from kyc_verify.errors import StoreError, UsageError
 from kyc_verify.ports import Store
 
 __all__ = ["VERBS", "CountingStore", "FailingStore"]
@@ -83,19 +83,32 @@ class FailingStore(_Wrapped):
         inner: The store.
         at: Which call fails, from 1; of `verb`, if one is named. None: every call.
         verb: Which verb fails; None: any.
+        every: A verb that fails each time; the same as `verb` without `at`.
         mode: ``before``: nothing is done; ``after``: it is done, and the acknowledgement is lost.
         error: What is raised; a `StoreError` by default.
+
+    Raises:
+        UsageError: no such verb, or `at` is no count.
 
     Attributes:
         calls: How many calls there were of what may fail.
     """
 
     def __init__(
-        self, inner: Store, *, at: int | None = None, verb: str | None = None,
+        self, inner: Store, *, at: int | None = None, verb: str | None = None, every: str | None = None,
         mode: Literal["before", "after"] = "before", error: BaseException | None = None,
     ) -> None:  # fmt: skip
         super().__init__(inner)
-        self.at, self.verb, self.mode = at, verb, mode
+        if every is not None and (at is not None or verb is not None):
+            msg = "every=verb fails each call of that verb; for one of them write at=n, verb=verb"
+            raise UsageError(msg)
+        self.at, self.verb, self.mode = at, verb if every is None else every, mode
+        if self.verb is not None and self.verb not in VERBS:
+            msg = f"a store has no verb {self.verb!r}; it has {', '.join(VERBS)}"
+            raise UsageError(msg)
+        if at is not None and (type(at) is not int or at < 1):
+            msg = "at counts the calls from 1"
+            raise UsageError(msg)
         self.error = StoreError("this store fails as it was told to") if error is None else error
         self.calls = 0
 

@@ -306,11 +306,12 @@ def test_fc_16_no_result_is_a_boolean(desk: Desk) -> None:
 STRIPPED = """
 from kyc_verify import *
 from kyc_verify import checks
-from kyc_verify.testing import Bench
+from kyc_verify.testing import Bench, Caller
 bench = Bench(Policy(name="p", checks=[checks.Pin(), checks.AccountTenure(), checks.OneTimeCode()], actions={
     "a": Requirement(bits=1), "b": Requirement(all_of=("pin", "one_time_code"))}))
-out = [bench.play("a").verdict.value, bench.play("a", {"pin": "0000"}).verdict.value, bench.play("b").verdict.value,
-       bench.play("b", {"one_time_code": "1"}).verdict.value,
+out = [bench.play(action="a").verdict.value, bench.play(Caller.answers({"pin": "0000"}), action="a").verdict.value,
+       bench.play(action="b").verdict.value,
+       bench.play(Caller.answers({"one_time_code": "1"}), action="b").verdict.value,
        bench.verifier.open("x", action="a", call=bench.call).verdict.value]
 for wrong in (dict(checks=[]), dict(actions={})):
     try:
@@ -319,7 +320,7 @@ for wrong in (dict(checks=[]), dict(actions={})):
     except InvalidPolicy:
         out.append("refused")
 bench.enroller.clear_runs("cust-42", by="ops", reason="next")
-step = bench.play("a")
+step = bench.play(action="a")
 for _ in range(2):
     try:
         out.append(bench.verifier.redeem(step.require(), subject="cust-42", action="a", call=bench.call).verdict.value)

@@ -7,13 +7,10 @@ store's bytes, pickles and `asdict`.
 
 from __future__ import annotations
 
-import base64
-import copy
 import dataclasses
 import json
 import logging
 import pickle
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +34,7 @@ from kyc_verify._flows import pool
 from kyc_verify.hashing import slow
 from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing import FailingStore, ScriptedService, cheap_hasher
+from kyc_verify.testing.leaks import Hunter
 
 if TYPE_CHECKING:
     from tests.flows.conftest import Desk
@@ -53,70 +51,6 @@ PINS = {"right": "8402619375", "wrong": "7159382604", "second": "3691470258"}
 NUMBERS = ["+33612345678", "+442079460958", "+12127365000"]
 PEPPERS = {"p1": b"pfauenfeder-eins-" + bytes(range(200, 223)), "p2": b"pfauenfeder-zwei-" + bytes(range(160, 183))}
 MAIL = "anna.papagena@example.org"
-
-
-def spellings(secret: str | bytes) -> set[bytes]:
-    """Return a secret in every spelling that a leak may have."""
-    raw = secret if isinstance(secret, bytes) else secret.encode()
-    found = {raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
-    if isinstance(secret, str):
-        folded = secret.casefold()
-        found |= {
-            folded.encode(),
-            folded.replace(" ", "").encode(),
-            secret.encode("utf-16-le"),
-            repr(secret)[1:-1].encode(),
-        }
-        if secret.startswith("+"):
-            found.add(secret[1:].encode())
-    else:
-        found.add(repr(raw)[2:-1].encode())
-    return found
-
-
-class Hunter:
-    """Knows the canaries, and finds them in anything."""
-
-    def __init__(self) -> None:
-        self.canaries: dict[str, set[bytes]] = {}
-
-    def add(self, name: str, secret: str | bytes) -> None:
-        self.canaries[f"{name}-{len(self.canaries)}"] = spellings(secret)
-
-    def hunt(self, *things: Any) -> set[str]:
-        """Return the names of the canaries that are in what these show."""
-        found: set[str] = set()
-        for thing in things:
-            held = thing if isinstance(thing, bytes) else str(thing).encode("utf-8", "surrogatepass")
-            found |= {name for name, all_ in self.canaries.items() if any(each in held for each in all_)}
-        return found
-
-    def in_error(self, error: BaseException) -> set[str]:
-        """Look through an error: its message, arguments, attributes, notes, chain, and the locals of every frame."""
-        found: set[str] = set()
-        seen: list[BaseException | None] = [error]
-        for each in seen:
-            if each is None:
-                continue
-            seen += [e for e in (each.__cause__, each.__context__) if e not in seen]
-            found |= self.hunt(each, repr(each), each.args, vars(each), getattr(each, "__notes__", ""))
-            shown = traceback.TracebackException.from_exception(each, capture_locals=True)
-            ours = [f for f in shown.stack if "/tests/" not in f.filename and "kyc_verify/testing" not in f.filename]
-            found |= self.hunt([(frame.filename, frame.name, frame.locals) for frame in ours])
-        return found
-
-    def in_object(self, thing: Any) -> set[str]:
-        """Look through what an object shows of itself, and what can be made of it."""
-        found = self.hunt(repr(thing), str(thing), f"{thing}")
-        for make in (pickle.dumps, copy.copy, copy.deepcopy, dataclasses.asdict, vars):
-            try:
-                made = make(thing)
-            except Exception:  # noqa: BLE001, S112 - refused is as good as empty
-                continue
-            found |= self.hunt(made if isinstance(made, bytes) else repr(made))
-        if callable(plain := getattr(thing, "as_dict", None)):
-            found |= self.hunt(plain())
-        return found
 
 
 def told_policy() -> Policy:

@@ -57,6 +57,6 @@ for name in kyc_verify.__all__:
 from kyc_verify import Policy, Requirement, checks
 from kyc_verify.testing import Bench
 bench = Bench(Policy(name="p", checks=[checks.Pin()], actions={"a": Requirement(bits=1)}))
-print(bench.play("a").verdict.value)
+print(bench.play(action="a").verdict.value)
 """
     assert python(script).strip() == "verified"

@@ -48,7 +48,7 @@ for k in range(200):
             break
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 bench.clock.advance(minutes=1)
-after = bench.play("pin").verdict.value
+after = bench.play(action="pin").verdict.value
 from kyc_verify.audit import verify
 report = verify(bench.store.records("default", 0, 10_000), tenant="default", keys=bench.hasher.keyring.chain_keys())
 recorded = sum(record.verdict == "verified" for record in bench.store.records("default", 0, 10_000))
@@ -167,7 +167,7 @@ def test_st_03_au_07_the_kill_loop_finds_what_is_missing(tmp_path: Path) -> None
     ledger.check(path, ["ready", f"answered {step.session_id} verified"], 1)
     assert len(ledger.faults) == 2
     ledger.faults.clear()
-    done = bench.play("both")
+    done = bench.play(action="both")
     ledger.check(path, ["ready", f"redeemed {done.session_id} {done.require().token}"], 2)
     assert "a redeemed grant is expired" in ledger.faults[0]
     ledger.faults.clear()
@@ -183,12 +183,12 @@ import os, sys
 from kyc_verify import *
 from kyc_verify import checks
 from kyc_verify.stores import SQLiteStore
-from kyc_verify.testing import Bench
+from kyc_verify.testing import Bench, Caller
 policy = Policy(name="p", checks=[checks.Pin()], threats=ThreatModel.points({"pin": 60}),
                 actions={"pin": Requirement(bits=1)})
 bench = Bench(policy, store=SQLiteStore(sys.argv[1]))
 for k in range(3):
-    print(bench.play("pin", {"pin": f"{7000 + k}"}).session_id, flush=True)
+    print(bench.play(Caller.answers({"pin": f"{7000 + k}"}), action="pin").session_id, flush=True)
 os.kill(os.getpid(), 9)
 """
 

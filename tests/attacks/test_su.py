@@ -63,7 +63,7 @@ def test_su_03_a_grant_is_used_once_by_processes(race: Race) -> None:
         name="p", checks=[checks.Pin()], threats=ThreatModel.points({"pin": 9}), actions={"pin": Requirement(bits=1)}
     )
     bench = race.bench(policy)
-    grant = bench.play("pin").require()
+    grant = bench.play(action="pin").require()
     jobs = [
         {"verb": "redeem", "args": [grant.token], "call": {}, "more": {"subject": "cust-42", "action": "pin"}}
         for _ in range(32)

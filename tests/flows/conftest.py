@@ -32,7 +32,7 @@ from kyc_verify import (
 )
 from kyc_verify.audit import AuditRecord, verify
 from kyc_verify.stores import MemoryStore, SQLiteStore
-from kyc_verify.testing import AsyncBench, Bench
+from kyc_verify.testing import AsyncBench, Bench, Caller
 
 NUMBER = "+33612345678"
 POINTS = {
@@ -152,7 +152,9 @@ class Desk:
         return self.verifier.respond(step.challenge.id, said, call=call or self.bench.call)
 
     def play(self, action: str, answers: dict[str, str] | None = None, *, call: Call | None = None) -> Step:
-        return self.drive(self.bench.play(action, answers, call=call))
+        caller = Caller.answers(answers) if answers else None
+        played = self.drive(self.bench.play(caller, action=action, call=call))
+        return played.step  # type: ignore[no-any-return]
 
     def fresh(self) -> Desk:
         """Forget the counted runs and spent budgets, so that the next run is the first."""

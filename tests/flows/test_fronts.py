@@ -134,7 +134,7 @@ def test_coroutine_functions_behind_the_async_front_work() -> None:
     }  # fmt: skip
     bench.verifier = AsyncVerifier(bench.policy, **bench._wiring, **ports)
     for action in ("all", "app"):
-        assert asyncio.run(bench.play(action)).verdict is Verdict.VERIFIED
+        assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
 
 
 def test_a_sync_store_under_the_async_front_does_not_hold_the_loop() -> None:
@@ -306,13 +306,13 @@ from kyc_verify.testing import Bench
 policy = Policy(name="p", checks=[checks.Pin(), checks.OneTimeCode()],
                 threats=ThreatModel.points({"pin": 9, "one_time_code": 9}), actions={"a": Requirement(bits=10)})
 bench = Bench(policy, store=SQLiteStore(sys.argv[1]))
-assert bench.play("a").verdict == "verified"  # threads, connections and pools exist before the fork
+assert bench.play(action="a").verdict == "verified"  # threads, connections and pools exist before the fork
 children = []
 for k in range(4):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        step = bench.play("a")
+        step = bench.play(action="a")
         os.write(write, f"{step.verdict.value} {step.session_id} {bench.sender.code()} {step.require().token}".encode())
         os._exit(0)
     os.close(write)
@@ -321,7 +321,7 @@ for pid, read in children:
     print(os.read(read, 200).decode())
     os.waitpid(pid, 0)
 bench.clock.advance(hours=2)
-assert bench.play("a").verdict == "verified"
+assert bench.play(action="a").verdict == "verified"
 """
 
 

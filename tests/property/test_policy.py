@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 
 from kyc_verify import checks
 from kyc_verify.answers import Forms
-from kyc_verify.budgets import Budget, Budgets, Lifetimes
 from kyc_verify.call import Stake
 from kyc_verify.checks import Check
 from kyc_verify.decision import Decision, Verdict
 from kyc_verify.evidence import Evidence
-from kyc_verify.policy import Policy, Requirement, Tier
+from kyc_verify.policy import Policy, Requirement
 from kyc_verify.policy._judge import factors_of
 from kyc_verify.policy.policy import bound_to
-from kyc_verify.score import ScoreTable
-from kyc_verify.terms import LANGUAGES, Factor, Outcome
+from kyc_verify.terms import Factor, Outcome
+from kyc_verify.testing import strategies
 from kyc_verify.threats import Likelihoods, ThreatModel
 
 LAW = settings(deadline=None, max_examples=60)  # a busy machine is no fault
@@ -78,82 +77,16 @@ MODELS = (
 SECONDS = st.integers(1, 10**9).map(lambda us: timedelta(microseconds=us))
 
 
-@st.composite
-def requirements(draw: st.DrawFn, table: ScoreTable, by_id: dict[str, Check], *, tiers: bool = True) -> Requirement:
-    """Draw a requirement that these checks can meet."""
-    names = sorted(by_id)
-    asked = draw(st.none() | st.lists(st.sampled_from(names), min_size=1, unique=True))
-    allowed = names if asked is None else asked
-    subset = st.lists(st.sampled_from(allowed), unique=True, max_size=2)
-    best = table.centibits(dict.fromkeys(allowed, PASS))
-    centibits = draw(st.none() | st.integers(0, best))
-    factors = draw(st.integers(0, len(factors_of(by_id[name] for name in allowed))))
-    all_of, any_of = draw(subset), draw(subset)
-    if not (centibits or factors or any_of):
-        all_of = all_of or allowed[:1]
-    stakes: list[Tier] = []
-    if tiers:
-        for amount in draw(st.lists(st.integers(1, 10**6), unique=True, max_size=2)):
-            inner = draw(st.just(Requirement.none()) | requirements(table, by_id, tiers=False))
-            ceiling = draw(st.none() | st.integers(1, 10**6).map(lambda cents: Decimal(cents) / 100))
-            count = draw(st.integers(1, 9)) if inner.exempt else None
-            stakes.append(Tier(up_to=amount, currency="EUR", requirement=inner, ceiling=ceiling, count=count))  # type: ignore[arg-type]
-    return Requirement(
-        bits=None if centibits is None else Decimal(centibits) / 100,
-        checks=asked,  # type: ignore[arg-type]
-        factors=factors,
-        all_of=all_of,  # type: ignore[arg-type]
-        any_of=any_of,  # type: ignore[arg-type]
-        max_age=draw(st.none() | SECONDS),
-        stakes=stakes,  # type: ignore[arg-type]
-        accept=draw(st.sampled_from(("first", "lossless"))),
-        knowledge_only=True,
-        role=draw(st.none() | st.just("teller")),
-        purpose=draw(st.sampled_from(({}, {"en": "a payment", "fa": "پرداخت"}))),
-    )
-
-
-@st.composite
-def policies(draw: st.DrawFn, models: tuple[ThreatModel, ...] = MODELS) -> Policy:
-    """Draw a policy."""
-    made = [build() for build in draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=6, unique=True))]
-    threats = draw(st.sampled_from(models))
-    by_id = {check.id: check for check in made}
-    table = Policy(
-        name="p", checks=made, threats=threats, actions={"x": Requirement(all_of=[made[0].id])}  # type: ignore[arg-type]
-    ).table  # fmt: skip
-    actions = {"pay": draw(requirements(table, by_id)), "read": draw(requirements(table, by_id, tiers=False))}
-    if draw(st.booleans()):
-        actions["hours"] = Requirement.none()
-    return Policy(
-        name=draw(st.sampled_from(("bank", "بانک"))),
-        checks=made,  # type: ignore[arg-type]
-        actions=actions,
-        threats=threats,
-        budgets=Budgets(
-            answers=Budget(draw(st.integers(1, 9)), timedelta(seconds=1) + draw(SECONDS)),
-            runs=timedelta(hours=1) + draw(SECONDS),
-        ),
-        lifetimes=Lifetimes(cool_off=draw(SECONDS)),
-        language=draw(st.sampled_from(LANGUAGES)),
-        enrolled_share=draw(st.dictionaries(st.sampled_from(sorted(by_id)), st.floats(0, 1))),
-    )
+def policies(models: tuple[ThreatModel, ...] = MODELS) -> st.SearchStrategy[Policy]:
+    return strategies.policies(pool=POOL, threats=models)
 
 
 def bits_of(own: Policy, requirement: Requirement) -> Policy:
     return replace(own, actions={"read": requirement})
 
 
-@st.composite
-def pieces(draw: st.DrawFn, own: Policy, action: str = "read") -> list[Evidence]:
-    """Draw at most one piece of evidence for each check."""
-    found = []
-    for check in own.checks:
-        if draw(st.booleans()):
-            age = draw(st.just(timedelta(0)) | SECONDS)
-            bound = draw(st.sampled_from((None, None, bound_to(action, None), bound_to("other", None))))
-            found.append(Evidence(check=check.id, outcome=draw(st.sampled_from(Outcome)), at=NOW - age, bound=bound))
-    return found
+def pieces(own: Policy, action: str = "read") -> st.SearchStrategy[list[Evidence]]:
+    return strategies.evidence(own, action=action, now=NOW)
 
 
 def judged(own: Policy, evidence: list[Evidence], **more: Any) -> Decision:

@@ -22,7 +22,7 @@ from kyc_verify.errors import NotVerified
 from kyc_verify.hashing import Keyring
 from kyc_verify.policy import Policy, Requirement
 from kyc_verify.stores import SQLiteStore
-from kyc_verify.testing import Bench, cheap_hasher
+from kyc_verify.testing import Bench, Caller, cheap_hasher
 
 POLICY = Policy(
     name="audited",
@@ -45,9 +45,9 @@ class Log(NamedTuple):
 def use(bench: Bench) -> None:
     """Verify, fail, decline, cancel, redeem, be refused, hold and explain."""
     bench.verifier.redeem(
-        bench.play("read").require(), subject=bench.subject, action="read", call=bench.call, request_id="once"
+        bench.play(action="read").require(), subject=bench.subject, action="read", call=bench.call, request_id="once"
     )
-    bench.play("move", {"pin": "860213"})
+    bench.play(Caller.answers({"pin": "860213"}), action="move")
     bench.enroller.clear_runs(bench.subject, by="ops", reason="case 1")
     step = bench.verifier.open(bench.subject, action="move", call=bench.call)
     bench.verifier.cancel(bench.verifier.decline(step.challenge.id, call=bench.call).session_id, call=bench.call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -47,6 +48,27 @@ def test_a_clock_starts_at_an_instant() -> None:
     assert FakeClock(NOW)() == NOW
     with pytest.raises(UsageError, match="aware datetime"):
         FakeClock(datetime(2100, 1, 1))  # noqa: DTZ001 - naive on purpose
+
+
+def test_a_clock_goes_to_the_days_that_break_programs() -> None:
+    clock = FakeClock()
+    clock.to_leap_day()
+    assert clock() == datetime(2104, 2, 29, 12, tzinfo=UTC)  # 2100 is none
+    clock.to_leap_day()
+    assert clock() == datetime(2104, 2, 29, 12, tzinfo=UTC)
+    clock.to(datetime(2101, 1, 1, tzinfo=UTC))
+    clock.to_dst_change("Europe/Paris")
+    before = clock().astimezone(ZoneInfo("Europe/Paris"))
+    clock.advance(seconds=1)
+    after = clock().astimezone(ZoneInfo("Europe/Paris"))
+    assert (before.hour, before.minute, before.second, after.hour) == (1, 59, 59, 3)
+    clock.advance(days=30)
+    clock.to_dst_change("Europe/Paris")
+    assert clock().month == 10
+    with pytest.raises(UsageError, match="'Europe/Paris'"):
+        clock.to_dst_change("Asia/Tehran")
+    with pytest.raises(UsageError, match="no time zone 'Mars/Olympus'"):
+        clock.to_dst_change("Mars/Olympus")
 
 
 # ── Senders, customers, signals, services, observers ─────────────────────────────────────────────────────────────────
@@ -222,3 +244,36 @@ def test_an_async_store_fails_as_well(mode: str, done: int) -> None:
     with pytest.raises(StoreError, match="as it was told to"):
         asyncio.run(use())
     assert inner.done == done
+
+
+def test_a_slow_gateway_delivers_later_and_twice() -> None:
+    clock = FakeClock()
+    sender = RecordingSender(clock=clock, delay=timedelta(seconds=30), copies=2)
+    sender.send(message("code 111111"))
+    with pytest.raises(UsageError, match="no such message has arrived"):
+        sender.code()
+    clock.advance(seconds=10)
+    sender.delay = timedelta(0)
+    sender.send(message("code 222222"))
+    assert sender.code() == "222222"
+    clock.advance(seconds=20)
+    assert sender.code() == "111111"  # overtaken: it arrives last
+    assert len(sender.arrived) == 4
+    assert len(sender.messages) == 2
+    with pytest.raises(UsageError, match="a delay needs a clock"):
+        RecordingSender(delay=timedelta(seconds=1)).send(message("code 1"))
+
+
+def test_a_store_fails_each_call_of_a_verb() -> None:
+    store = FailingStore(MemoryStore(), every="ready")
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            store.ready(NOW)
+    assert store.calls == 3
+    for arguments, told in (
+        ({"every": "fetch"}, "no verb 'fetch'; it has ready, open"),
+        ({"every": "open", "at": 1}, "at=n, verb=verb"),
+        ({"at": 0}, "from 1"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            FailingStore(MemoryStore(), **arguments)  # type: ignore[arg-type]
