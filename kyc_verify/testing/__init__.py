@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kyc_verify.testing.bench import AsyncBench, Bench
     from kyc_verify.testing.callers import Caller
     from kyc_verify.testing.clock import FakeClock
-    from kyc_verify.testing.contracts import StoreContract
+    from kyc_verify.testing.contracts import CheckContract, SenderContract, SignalContract, StoreContract
     from kyc_verify.testing.doubles import (
         FakeCustomers,
         RecordingObserver,
@@ -41,7 +41,7 @@ _HOME: Final = {
     "bench": ("AsyncBench", "Bench"),
     "callers": ("Caller",),
     "clock": ("FakeClock",),
-    "contracts": ("StoreContract",),
+    "contracts": ("CheckContract", "SenderContract", "SignalContract", "StoreContract"),
     "doubles": ("FakeCustomers", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals"),
     "hashing": ("CheapHasher", "cheap_hasher"),
     "leaks": ("assert_leaks_nothing",),
@@ -55,6 +55,7 @@ __all__ = [
     "Bench",
     "Caller",
     "CheapHasher",
+    "CheckContract",
     "CountingStore",
     "FailingStore",
     "FakeClock",
@@ -64,6 +65,8 @@ __all__ = [
     "RecordingSender",
     "ScriptedService",
     "ScriptedSignals",
+    "SenderContract",
+    "SignalContract",
     "StoreContract",
     "Transcript",
     "assert_leaks_nothing",

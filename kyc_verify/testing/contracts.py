@@ -1,4 +1,4 @@
-"""What every store must hold, as tests: inherit them, and say how your store is opened.
+"""What every store, sender, check and signal source must hold, as tests: inherit them, and say how yours is made.
 
 A store of your own is right when these pass, and one that fails any of them lets somebody in::
 
@@ -25,10 +25,13 @@ from kyc_verify.testing._contract.crowds import Crowd, Crowds, MakeStore
 from kyc_verify.testing._contract.desk import Desk
 from kyc_verify.testing._contract.exactness import Exactness
 from kyc_verify.testing._contract.keeping import Keeping
+from kyc_verify.testing._contract.layers import CheckContract
 from kyc_verify.testing._contract.opening import Opening
 from kyc_verify.testing._contract.redeeming import Redeeming
+from kyc_verify.testing._contract.senders import SenderContract
+from kyc_verify.testing._contract.sources import SignalContract
 
-__all__ = ["StoreContract"]
+__all__ = ["CheckContract", "SenderContract", "SignalContract", "StoreContract"]
 
 
 class StoreContract(Opening, Claiming, Committing, Redeeming, Keeping, Exactness, Crowds):
