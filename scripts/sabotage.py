@@ -2,8 +2,8 @@
 
 Each patch is applied to a copy, one by one; the suite must turn red. The table says which test was the first to fail.
 
-Run it: ``python scripts/sabotage.py [part of a name ...]``. All of them take a quarter of an hour on two cores. Exit code
-1: something went unnoticed, or a patch no longer applies.
+Run it: ``python scripts/sabotage.py [part of a name ...]``. All of them take half an hour on two cores. Exit code 1:
+something went unnoticed, or a patch no longer applies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def noticed(place: Path) -> str | None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
     for folders in (FIRST, ("tests",)):
         done = subprocess.run(
-            [*command, "-m", "not slow", *folders], cwd=place, env=environment, capture_output=True, text=True, check=False
+            [*command, "-m", "not slow", *folders],
+            cwd=place, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             found = FAILED.search(done.stdout)
@@ -47,19 +48,17 @@ def noticed(place: Path) -> str | None:
 
 def main(wanted: list[str]) -> int:
     """Run all of them, or those with one of these parts in their names."""
-    patches = [
-        each for each in sorted(PATCHES.glob("*.patch")) if not wanted or any(part in each.name for part in wanted)
-    ]
-    unnoticed = 0
+    names = wanted or [""]
+    patches = [each for each in sorted(PATCHES.glob("*.patch")) if any(part in each.name for part in names)]
+    git, unnoticed = shutil.which("git") or "git", 0
     for patch in patches:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "copy"
             place.mkdir()
             copy_to(place)
-            applied = subprocess.run(
-                ["git", "apply", str(patch)], cwd=place, capture_output=True, text=True, check=False
-            )
+            command = [git, "apply", str(patch)]
+            applied = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
             test = noticed(place) if not applied.returncode else None
         told = f"does not apply: {applied.stderr.strip()}" if applied.returncode else test or "UNNOTICED"
         unnoticed += test is None

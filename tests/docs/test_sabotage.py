@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+GIT = shutil.which("git")
 PATCHES = sorted((ROOT / "tests" / "sabotage").glob("*.patch"))
 
 
@@ -17,10 +18,9 @@ def test_there_are_enough() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / "kyc_verify").is_dir(), reason="needs the source")
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.skipif(GIT is None, reason="needs git")
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
 def test_a_patch_applies(patch: Path) -> None:
-    done = subprocess.run(
-        ["git", "apply", "--check", str(patch)], cwd=ROOT, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    command = [str(GIT), "apply", "--check", str(patch)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
