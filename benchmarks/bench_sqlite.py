@@ -4,8 +4,6 @@ Run ``python benchmarks/bench_sqlite.py [rounds] [folder]``. Variants take turns
 hits all of them; what counts is the ratio within one run. By hand, SQLite's own busy handler does the waiting.
 """
 
-# ruff: noqa: SLF001 - the statements by hand are the store's own
-
 from __future__ import annotations
 
 import json
@@ -27,9 +25,8 @@ from kyc_verify.audit import AuditRecord, Event, Head
 from kyc_verify.credentials import Argon2Profile, Credential
 from kyc_verify.ports import Change, Charge, NewSession, Run
 from kyc_verify.stores import SQLiteStore
-from kyc_verify.stores import _reading as reading
+from kyc_verify.stores import _lite as lite
 from kyc_verify.stores import _rows as rows
-from kyc_verify.stores import _running as running
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -120,25 +117,25 @@ def by_hand(path: Path, who: int) -> Callable[[int], None]:
 
     def step(turn: int) -> None:
         with transaction():
-            version = db.execute(reading._CASE, ("t", session)).fetchone()[1]
-            db.execute(reading._CREDENTIALS, ("t", subject)).fetchall()
-            db.execute(reading._NUMBERS, ("t", subject)).fetchall()
-            db.execute(running._CLAIM, (now, "t", session, version, turn))
+            version = db.execute(lite.CASE, ("t", session)).fetchone()[1]
+            db.execute(lite.CREDENTIALS, ("t", subject)).fetchall()
+            db.execute(lite.NUMBERS, ("t", subject)).fetchall()
+            db.execute(lite.CLAIM, (now, "t", session, version, turn))
             for cost, after, end in zip(costs, since, until, strict=True):
-                db.execute(running._CHARGE, ("t", cost.key, now, end, session, version + 1, after, cost.limit))
+                db.execute(lite.CHARGE, ("t", cost.key, now, end, session, version + 1, after, cost.limit))
         with transaction():
-            db.execute(running._FOUND, ("t", session)).fetchone()
+            db.execute(lite.CASE, ("t", session)).fetchone()
             for cost in costs:
                 sql = "DELETE FROM charges WHERE tenant = ? AND key = ? AND session = ? AND claim = ?"
                 db.execute(sql, ("t", cost.key, session, version + 1))
             db.execute("DELETE FROM charges WHERE tenant = ? AND key = ?", ("t", costs[1].key))
             db.execute("DELETE FROM stakes WHERE tenant = ? AND key = ?", ("t", costs[1].key))
-            db.execute(running._MOVE, (turn + 1, STATE, cost_text, now + day, "t", session, version + 1))
+            db.execute(lite.MOVE, (turn + 1, STATE, cost_text, now + day, "t", session, version + 1))
             sql = "UPDATE grants SET void = 1 WHERE tenant = ? AND session = ? AND void = 0 AND redeemed_at IS NULL"
             db.execute(sql, ("t", session))
-            seq, _ = db.execute(reading._HEAD, ("t",)).fetchone()
+            seq, _ = db.execute(lite.HEAD, ("t",)).fetchone()
             db.execute("INSERT INTO records VALUES (?, ?, ?)", ("t", seq + 1, RECORD_TEXT))
-            db.execute(reading._NEW_HEAD, ("t", seq + 1, RECORD.mac))
+            db.execute(lite.NEW_HEAD, (seq + 1, RECORD.mac, "t"))
 
     return step
 

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PATCHES = ROOT / "tests" / "sabotage"
 FIRST = ("tests/unit", "tests/flows", "tests/attacks", "tests/property", "tests/exhaustive", "tests/contracts")
+LONGEST = 900
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -36,10 +37,13 @@ def noticed(place: Path) -> str | None:
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
     for folders in (FIRST, ("tests",)):
-        done = subprocess.run(
-            [*command, "-m", "not slow", *folders],
-            cwd=place, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [*command, "-m", "not slow", *folders], cwd=place, env=environment, capture_output=True, text=True,
+                check=False, timeout=LONGEST,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"the suite did not end within {LONGEST} s"
         if done.returncode:
             found = FAILED.search(done.stdout)
             return found[1] if found else done.stdout.strip().splitlines()[-1]

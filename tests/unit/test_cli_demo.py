@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,8 +72,9 @@ def test_an_unknown_language_is_one_sentence(capsys: pytest.CaptureFixture[str])
 
 
 IN_TERMINAL = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that ^C is heard
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started in the background ignores it
 from kyc_verify.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -87,10 +89,10 @@ def typed(keys: bytes, lang: str = "en", term: str = "xterm") -> tuple[int, str]
     )  # fmt: skip
     os.close(theirs)
     os.set_blocking(ours, False)  # ^C throws away what was about to be read
-    shown = b""
+    shown, end = b"", time.monotonic() + 60
     try:
-        while True:
-            if select.select([ours], [], [], 1)[0]:
+        while time.monotonic() < end:
+            if select.select([ours], [], [], 0.3)[0]:
                 with suppress(BlockingIOError):
                     shown += os.read(ours, 65536)
             elif b" > " in shown:
@@ -99,7 +101,10 @@ def typed(keys: bytes, lang: str = "en", term: str = "xterm") -> tuple[int, str]
     except OSError:  # the terminal is gone with the process
         pass
     os.close(ours)
-    return process.wait(timeout=120), shown.decode()
+    try:
+        return process.wait(timeout=10), shown.decode()
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
