@@ -5,17 +5,32 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from kyc_verify.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from kyc_verify.stores.memory import MemoryStore
+    from kyc_verify.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
     from kyc_verify.stores.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "SQLiteStore"]
+__all__ = ["AsyncSQLAlchemyStore", "MemoryStore", "SQLAlchemyStore", "SQLiteStore"]
 
-_HOME: Final = {"MemoryStore": "memory", "SQLiteStore": "sqlite"}
+_HOME: Final = {
+    "AsyncSQLAlchemyStore": "sqlalchemy",
+    "MemoryStore": "memory",
+    "SQLAlchemyStore": "sqlalchemy",
+    "SQLiteStore": "sqlite",
+}
+_EXTRA: Final = {"sqlalchemy": "sql"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above are typed for checkers
     if name in _HOME:
-        return getattr(import_module(f"kyc_verify.stores.{_HOME[name]}"), name)
+        home = _HOME[name]
+        try:
+            return getattr(import_module(f"kyc_verify.stores.{home}"), name)
+        except ModuleNotFoundError as error:
+            if home not in _EXTRA or (error.name or "").startswith("kyc_verify"):
+                raise
+            raise MissingExtraError(_EXTRA[home], error.name or home) from error
     msg = f"module 'kyc_verify.stores' has no attribute {name!r}"
     raise AttributeError(msg)

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from kyc_verify.analysis.capabilities import Capabilities
 from kyc_verify.analysis.report._facts import gather
-from kyc_verify.errors import ConfigurationError
+from kyc_verify.errors import MissingExtraError
 from kyc_verify.policy import Policy
 from kyc_verify.threats import ThreatModel
 
@@ -29,7 +29,7 @@ def html_report(policy: Policy, threats: ThreatModel | None = None, *, capabilit
         capabilities: What attackers can do; None: the shipped table.
 
     Raises:
-        ConfigurationError: the extra ``report`` is not installed.
+        MissingExtraError: the extra ``report`` is not installed.
         UsageError: the policy cannot be analysed; the message says what to do.
     """
     try:
@@ -37,8 +37,7 @@ def html_report(policy: Policy, threats: ThreatModel | None = None, *, capabilit
 
         from kyc_verify.analysis.report import _charts as charts  # noqa: PLC0415 - needs matplotlib
     except ImportError as error:
-        msg = "the report needs more: pip install 'kyc-verify[report]'"
-        raise ConfigurationError(msg) from error
+        raise MissingExtraError("report", error.name or "matplotlib") from error
     facts = gather(policy, threats, capabilities)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters |= {"share": _share, "bits": _bits, "money": _money}

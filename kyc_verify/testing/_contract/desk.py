@@ -173,6 +173,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._loop: asyncio.Runner | None = None
+        self._done = False
         self._probes = 0
 
     def run(self, found: T | Awaitable[T]) -> T:
@@ -185,7 +186,10 @@ class Desk:
         return self._loop.run(_wait(work))
 
     def done(self) -> None:
-        """Close the store and the event loop."""
+        """Close the store and the event loop; again does nothing."""
+        if self._done:
+            return
+        self._done = True
         self.run(self.store.close())
         if self._loop is not None:
             self._loop.close()

@@ -1,0 +1,97 @@
+"""The contract of stores, for PostgreSQL, MariaDB and SQLite through SQLAlchemy, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from kyc_verify.stores._metadata import kind_of, tabled
+from kyc_verify.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
+from kyc_verify.testing import StoreContract
+from tests.services import asynchronous, database
+
+_engines: dict[str, Any] = {}
+
+
+def opened(url: str) -> SQLAlchemyStore:
+    """Open the store at an address; one engine a process."""
+    if url not in _engines:
+        _engines[url] = create_engine(url, pool_size=12)
+    return SQLAlchemyStore(_engines[url])
+
+
+def opened_async(url: str) -> AsyncSQLAlchemyStore:
+    """Open it for an event loop of its own."""
+    return AsyncSQLAlchemyStore(create_async_engine(url, poolclass=NullPool))
+
+
+def emptied(url: str) -> None:
+    """Make the tables, empty."""
+    engine = create_engine(url, poolclass=NullPool)
+    SQLAlchemyStore.migrate(engine)
+    with engine.begin() as db:
+        for table in reversed(tabled(kind_of(engine.dialect)).metadata.sorted_tables):
+            if table.name != "kyc_meta":
+                db.execute(table.delete())
+
+
+class _Contract(StoreContract):
+    kind: ClassVar[str]
+
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Any]:
+        url = database(self.kind)
+        emptied(url)
+        return partial(opened, url)
+
+
+class _AsyncContract(_Contract):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Any]:
+        url = database(self.kind)
+        emptied(url)
+        return partial(opened_async, asynchronous(url, self.kind))
+
+
+class TestPostgreSQL(_Contract):
+    kind = "postgresql"
+
+
+class TestMariaDB(_Contract):
+    kind = "mariadb"
+
+
+class TestSQLite(StoreContract):
+    @pytest.fixture
+    def make_store(self, tmp_path: Path) -> Callable[[], Any]:
+        url = f"sqlite:///{tmp_path / 'kyc.db'}"
+        SQLAlchemyStore.migrate(create_engine(url))
+        return partial(opened, url)
+
+
+class TestAsyncPostgreSQL(_AsyncContract):
+    kind = "postgresql"
+
+
+class TestAsyncMariaDB(_AsyncContract):
+    kind = "mariadb"
+
+
+class TestAsyncSQLite(StoreContract):
+    @pytest.fixture
+    def make_store(self, tmp_path: Path) -> Callable[[], Any]:
+        pytest.importorskip("aiosqlite")
+        url = f"sqlite+aiosqlite:///{tmp_path / 'kyc.db'}"
+        asyncio.run(AsyncSQLAlchemyStore.migrate(create_async_engine(url, poolclass=NullPool)))
+        return partial(opened_async, url)
