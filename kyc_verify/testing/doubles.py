@@ -36,7 +36,8 @@ class RecordingSender:
         self.messages: list[Message] = []
         self.fail, self.delay, self.copies = fail, delay, copies
         self._clock = clock
-        self._arrivals: list[tuple[datetime | None, Message]] = []
+        self._on_the_way: list[tuple[datetime | None, Message]] = []
+        self._arrived: list[Message] = []
 
     def send(self, message: Message) -> None:
         """Keep a message, or fail.
@@ -49,16 +50,21 @@ class RecordingSender:
         if self.delay and self._clock is None:
             msg = "a delay needs a clock: RecordingSender(delay=..., clock=bench.clock)"
             raise UsageError(msg)
-        at = None if self._clock is None else self._clock() + self.delay
+        at = None if self._clock is None or not self.delay else self._clock() + self.delay
         self.messages.append(message)
-        self._arrivals += [(at, message)] * self.copies
+        self._on_the_way += [(at, message)] * self.copies
 
     @property
     def arrived(self) -> list[Message]:
-        """What has arrived by now, in order of arrival."""
-        now = None if self._clock is None else self._clock()
-        there = [pair for pair in self._arrivals if pair[0] is None or now is None or pair[0] <= now]
-        return [message for _, message in sorted(there, key=lambda pair: (pair[0] is not None, pair[0]))]
+        """What has arrived by now, in order of arrival; a clock that goes back takes none away."""
+        waiting = [pair for pair in self._on_the_way if pair[0] is not None and not self._due(pair[0])]
+        due = [pair for pair in self._on_the_way if pair not in waiting]
+        self._arrived += [message for _, message in sorted(due, key=lambda pair: (pair[0] is not None, pair[0]))]
+        self._on_the_way = waiting
+        return self._arrived
+
+    def _due(self, at: datetime) -> bool:
+        return self._clock is None or at <= self._clock()
 
     def last(self, destination: str | None = None) -> Message:
         """Return the message that arrived last, or last at a destination.

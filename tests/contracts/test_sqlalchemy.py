@@ -84,10 +84,12 @@ class TestAsyncPostgreSQL(_AsyncContract):
     kind = "postgresql"
 
 
+@pytest.mark.slow
 class TestAsyncMariaDB(_AsyncContract):
     kind = "mariadb"
 
 
+@pytest.mark.slow
 class TestAsyncSQLite(StoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Callable[[], Any]:
