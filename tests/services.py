@@ -1,7 +1,7 @@
 """The services that tests use: where they are, and a database of one's own on each.
 
-Addresses come from the environment (``KYC_TEST_POSTGRES_URL`` ...); the defaults are the standard ports of this machine.
-Where a service does not answer its tests are skipped, visibly; ``KYC_TEST_REQUIRE_SERVICES=1`` makes that a failure.
+Addresses come from the environment (``KYC_TEST_POSTGRES_URL`` ...); the defaults are the standard ports here. Where
+a service does not answer its tests are skipped, visibly; ``KYC_TEST_REQUIRE_SERVICES=1`` makes that a failure.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from kyc_verify.cli import _analyse, _demo, _lint, _report, _show
+from kyc_verify.cli import _analyse, _demo, _lint, _report, _show, _store
 from kyc_verify.cli._load import Misuse
 from kyc_verify.errors import KycVerifyError
 
@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="kyc-verify", description="Look at a verification policy before it meets a caller.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="command", parser_class=_Parser)
-    for module in (_demo, _show, _lint, _analyse, _report):
+    for module in (_demo, _show, _lint, _analyse, _report, _store):
         module.add(commands)
     return parser
 

@@ -1,0 +1,218 @@
+"""The SQL store in a host's database: its own connections, its schema, its errors, its races."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool, StaticPool
+
+from kyc_verify import ConfigurationError, StoreError, profiles
+from kyc_verify.cli import main
+from kyc_verify.stores import AsyncSQLAlchemyStore, SQLAlchemyStore
+from kyc_verify.stores._metadata import VERSION, kind_of, tabled
+from kyc_verify.testing import Bench, Caller, assert_not_verified, assert_verified
+from kyc_verify.testing._contract.desk import NOW
+from tests.services import database
+
+KINDS = ["postgresql", "mariadb", "sqlite"]
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'kyc.db'}" if request.param == "sqlite" else database(request.param)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """A database without our tables."""
+    engine = sa.create_engine(url)
+    _drop(engine)
+    yield engine
+    _drop(engine)
+    engine.dispose()
+
+
+def _drop(engine: sa.Engine) -> None:
+    with engine.begin() as db:
+        tabled(kind_of(engine.dialect)).metadata.drop_all(db)
+        db.execute(sa.text("DROP TABLE IF EXISTS host_orders"))
+
+
+# ── The schema ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_database_without_tables_is_refused_and_migrating_makes_them(engine: sa.Engine) -> None:
+    with pytest.raises(StoreError, match="kyc-verify store migrate URL"):
+        SQLAlchemyStore(engine)
+    assert SQLAlchemyStore.migrate(engine) == VERSION
+    assert SQLAlchemyStore.migrate(engine) == VERSION
+    SQLAlchemyStore(engine).ready(NOW)
+
+
+@pytest.mark.parametrize(("version", "told"), [(0, "has version 0 and this library needs"), (99, "newer version")])
+def test_another_version_is_refused(engine: sa.Engine, version: int, told: str) -> None:
+    SQLAlchemyStore.migrate(engine)
+    store = SQLAlchemyStore(engine)
+    with engine.begin() as db:
+        db.execute(sa.text("UPDATE kyc_meta SET value = :v"), {"v": version})
+    with pytest.raises(StoreError, match=told):
+        SQLAlchemyStore(engine)
+    with pytest.raises(StoreError, match=told):
+        store.ready(NOW)
+    if version > VERSION:
+        with pytest.raises(StoreError, match="newer version"):
+            SQLAlchemyStore.migrate(engine)
+
+
+def test_a_changed_schema_is_refused(engine: sa.Engine) -> None:
+    SQLAlchemyStore.migrate(engine)
+    with engine.begin() as db:
+        db.execute(sa.text("DROP TABLE kyc_pins"))
+    with pytest.raises(StoreError, match="damaged: kyc_pins lacks check_id, key, tenant, until"):
+        SQLAlchemyStore(engine)
+
+
+def test_two_who_migrate_at_once(url: str, engine: sa.Engine) -> None:
+    del engine
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: _migrated(url), range(2)))
+    assert VERSION in found
+    assert set(found) <= {VERSION, "StoreError"}  # who came second may be told to try again
+    assert _migrated(url) == VERSION
+
+
+def _migrated(url: str) -> Any:
+    try:
+        return SQLAlchemyStore.migrate(sa.create_engine(url, poolclass=NullPool))
+    except StoreError:
+        return "StoreError"
+
+
+# ── Whose connection ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_host_rolls_back_undoes_nothing(url: str, engine: sa.Engine) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("on SQLite the library has a file of its own")
+    SQLAlchemyStore.migrate(engine)
+    bench = Bench(profiles.bank(), store=SQLAlchemyStore(engine))
+    with engine.connect() as host:
+        host.execute(sa.text("CREATE TABLE host_orders (id INTEGER)"))
+        host.commit()
+        host.execute(sa.text("INSERT INTO host_orders VALUES (1)"))
+        wrong = bench.play(Caller.answers({"pin": "0000", "account_tenure": None}), action="change_phone")
+        host.rollback()
+    assert_not_verified(wrong)
+    kept = list(bench.store.records("default", 0, 1000))  # type: ignore[arg-type]
+    assert [record.event.value for record in kept][-len(wrong.audit) :] == [r.event.value for r in wrong.audit]
+    with engine.connect() as db:
+        assert db.execute(sa.text("SELECT count(*) FROM kyc_charges")).scalar_one() > 0
+        assert db.execute(sa.text("SELECT count(*) FROM host_orders")).scalar_one() == 0
+
+
+def test_a_shared_connection_is_refused(tmp_path: Path) -> None:
+    shared = sa.create_engine(f"sqlite:///{tmp_path / 'a.db'}", poolclass=StaticPool)
+    with pytest.raises(ConfigurationError, match="shares one connection"):
+        SQLAlchemyStore(shared)
+    with pytest.raises(ConfigurationError, match="shares one connection"):
+        SQLAlchemyStore(sa.create_engine("sqlite://"))
+
+
+def test_the_file_of_the_host_is_refused(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'host.db'}")
+    with engine.begin() as db:
+        db.execute(sa.text("CREATE TABLE orders (id INTEGER)"))
+    SQLAlchemyStore.migrate(engine)
+    with pytest.raises(StoreError, match="the file also holds orders; on SQLite give the library a file of its own"):
+        SQLAlchemyStore(engine)
+
+
+def test_the_wrong_kind_of_engine_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    with pytest.raises(ConfigurationError, match="use AsyncSQLAlchemyStore"):
+        SQLAlchemyStore(create_async_engine(f"sqlite+aiosqlite:///{path}"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="use SQLAlchemyStore"):
+        AsyncSQLAlchemyStore(sa.create_engine(f"sqlite:///{path}"))  # type: ignore[arg-type]
+
+
+# ── In use ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_customer_is_verified_and_redeems_once(engine: sa.Engine) -> None:
+    SQLAlchemyStore.migrate(engine)
+    bench = Bench(profiles.bank(), store=SQLAlchemyStore(engine))
+    call = bench.play(action="change_phone")
+    assert_verified(call)
+    grant = call.require()
+    bench.verifier.redeem(grant, subject=bench.subject, action="change_phone", call=bench.call)
+    with pytest.raises(Exception, match="used already"):
+        bench.verifier.redeem(grant, subject=bench.subject, action="change_phone", call=bench.call)
+    assert {verb for line in call.lines for verb in line.trips} == {"open", "begin", "commit"}
+
+
+def test_a_failure_shows_no_statement_and_no_value(engine: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    SQLAlchemyStore.migrate(engine)
+    bench = Bench(profiles.bank(), store=SQLAlchemyStore(engine))
+    with engine.begin() as db:
+        db.execute(sa.text("DROP TABLE kyc_grants"))
+    with caplog.at_level(logging.DEBUG), pytest.raises(StoreError) as raised:
+        bench.play(action="change_phone")
+    error = raised.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    text = "".join(traceback.format_exception(error))
+    assert "kyc_grants" not in text
+    assert "UPDATE" not in text
+    assert caplog.text == ""
+
+
+def test_a_server_that_is_not_there() -> None:
+    engine = sa.create_engine("postgresql+psycopg://nobody:geheim@127.0.0.1:1/nothing")
+    with pytest.raises(StoreError) as raised:
+        SQLAlchemyStore(engine)
+    assert "geheim" not in str(raised.value)
+    with pytest.raises(StoreError, match="the schema cannot be made"):
+        SQLAlchemyStore.migrate(engine)
+
+
+# ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_command_migrates_and_checks(url: str, engine: sa.Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    del engine
+    assert main(["store", "check", url]) == 2
+    assert "kyc-verify store migrate URL" in capsys.readouterr().err
+    for _ in range(2):
+        assert main(["store", "migrate", url]) == 0
+        assert capsys.readouterr().out == f"the schema has version {VERSION}\n"
+    assert main(["store", "check", url]) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", "no address of a database"),
+        ("nonsense", "no address of a database"),
+        ("oracle+nothing://x", "no address of a database"),
+        ("postgresql+psycopg://a:geheim@127.0.0.1:1/x", "the schema cannot be made"),
+        ("sqlite:////absent/folder/kyc.db", "the schema cannot be made"),
+        ("postgresql+psycopg://a:geheim@127.0.0.1:port/x", "no address of a database"),
+    ],
+)
+def test_a_bad_address_is_one_sentence(url: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "migrate", url]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+    assert "geheim" not in err
