@@ -1,0 +1,1 @@
+"""The library inside web frameworks; each needs the extra of its name."""
