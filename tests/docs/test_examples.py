@@ -67,6 +67,13 @@ def test_custom_check_has_its_own_tests() -> None:
         test()
 
 
+def test_fastapi_app() -> None:
+    """Its routes are there; tests/integration/test_fastapi.py serves it."""
+    pytest.importorskip("fastapi")
+    paths = _load("fastapi_app").create_app().openapi()["paths"]
+    assert {"/verifications", "/verifications/answers", "/verifications/{session_id}/redeem"} <= set(paths)
+
+
 def test_an_example_runs_as_a_reader_runs_it() -> None:
     env = {**os.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
