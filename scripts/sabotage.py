@@ -19,7 +19,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PATCHES = ROOT / "tests" / "sabotage"
-FIRST = ("tests/unit", "tests/flows", "tests/attacks", "tests/property", "tests/exhaustive", "tests/contracts")
+SUITES = (
+    ("tests/flows", "tests/contracts/test_memory.py", "tests/contracts/test_sqlite.py", "tests/exhaustive"),
+    ("tests/unit", "tests/property", "tests/attacks", "tests/bound"),
+    ("tests",),
+)
+"""In this order; whatever is found by the first needs no other."""
 LONGEST = 900
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -36,7 +41,7 @@ def noticed(place: Path) -> str | None:
     """Return the first test that fails; None: all pass."""
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
-    for folders in (FIRST, ("tests",)):
+    for folders in SUITES:
         try:
             done = subprocess.run(
                 [*command, "-m", "not slow", *folders], cwd=place, env=environment, capture_output=True, text=True,
