@@ -37,6 +37,8 @@ PREFIX: Final = "kyc_"
 VERSION: Final = 1
 """Version of the schema; a store refuses every other."""
 
+_BOOKS: Final = frozenset({"alembic_version", "django_migrations"})
+"""What tools of migration keep beside the tables; nobody writes there while callers wait."""
 _ID: Final = 200
 _KEY: Final = 200
 
@@ -221,7 +223,7 @@ def check(db: Connection) -> None:
 
 def _alone(db: Connection, made: Tabled) -> None:
     """Refuse a file that holds other tables: their writers and this library's would stop one another."""
-    own = {table.name for table in made.metadata.sorted_tables}
+    own = {table.name for table in made.metadata.sorted_tables} | _BOOKS
     names = db.execute(text("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"))
     if foreign := sorted({str(name) for (name,) in names} - own):
         msg = f"the file also holds {', '.join(foreign)}; on SQLite give the library a file of its own"

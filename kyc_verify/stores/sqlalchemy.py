@@ -179,8 +179,11 @@ class SQLAlchemyStore(Verbs):
         return "SQLAlchemyStore()"
 
     @staticmethod
-    def migrate(engine: Engine) -> int:
+    def migrate(engine: Engine | Connection) -> int:
         """Bring the schema to this library's version; doing it again does nothing.
+
+        Args:
+            engine: Of the database; or a connection, whose transaction it then takes part in (for Alembic).
 
         Returns:
             The version.
@@ -190,6 +193,8 @@ class SQLAlchemyStore(Verbs):
         """
         found, failure = 0, None
         try:
+            if isinstance(engine, Connection):
+                return metadata.migrate(engine)
             with engine.begin() as db:
                 found = metadata.migrate(db)
         except SQLAlchemyError:

@@ -60,6 +60,12 @@ def test_a_database_without_tables_is_refused_and_migrating_makes_them(engine: s
     SQLAlchemyStore(engine).ready(NOW)
 
 
+def test_a_migration_of_the_hosts_takes_it_along(engine: sa.Engine) -> None:
+    with engine.begin() as db:
+        assert SQLAlchemyStore.migrate(db) == VERSION
+    SQLAlchemyStore(engine).ready(NOW)
+
+
 @pytest.mark.parametrize(("version", "told"), [(0, "has version 0 and this library needs"), (99, "newer version")])
 def test_another_version_is_refused(engine: sa.Engine, version: int, told: str) -> None:
     SQLAlchemyStore.migrate(engine)
