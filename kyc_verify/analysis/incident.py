@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -80,10 +81,12 @@ class Comparison:
     Attributes:
         checks: Checks whose answers are exposed.
         actions: Every action that asks for something.
+        since: When the fields were exposed, as `new` was told.
     """
 
     checks: tuple[str, ...]
     actions: tuple[ActionChange, ...]
+    since: datetime | None = None
 
 
 def _rise(before: Mapping[str, float], after: Mapping[str, float]) -> float:
@@ -117,7 +120,8 @@ def compare(
         msg = "nothing that the policy asks is exposed: name fields that rows of its checks have (see Row.fields)"
         raise UsageError(msg)
     actions = [name for name, requirement in old.actions.items() if not requirement.exempt]
-    return Comparison(checks=hit, actions=tuple(_change(old, new, name, model, hit) for name in actions))
+    changes = tuple(_change(old, new, name, model, hit) for name in actions)
+    return Comparison(checks=hit, actions=changes, since=new.incident_since)
 
 
 def _exposed_rows(old: Policy, new: Policy, model: ThreatModel, fields: set[str] | None) -> set[str]:

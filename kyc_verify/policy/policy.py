@@ -43,6 +43,7 @@ class Policy:
             given the same profile by a keyed draw.
         table: What every outcome weighs; derived.
         fingerprint: SHA-256 of everything that a decision, a question or a record depends on; derived.
+        incident_since: When the fields of an incident were exposed, as `with_incident` was told; decides nothing.
 
     Raises:
         InvalidPolicy: every fault at once, each with the path of its field.
@@ -61,7 +62,8 @@ class Policy:
     fingerprint: str = field(init=False, compare=False)
     _by_id: Mapping[str, Check] = field(init=False, compare=False)
     _judges: Mapping[tuple[str, Tier | None], Judge] = field(init=False, compare=False)
-    _incidents: dict[tuple[str, ...], Policy] = field(init=False, compare=False)
+    incident_since: datetime | None = field(init=False, default=None, compare=False)
+    _incidents: dict[tuple[datetime | None, *tuple[str, ...]], Policy] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         given: object = self.checks
@@ -207,19 +209,24 @@ class Policy:
 
     # ── Other policies from this one ─────────────────────────────────────────────────────────────────────────────────
 
-    def with_incident(self, fields: Iterable[str]) -> Policy:
+    def with_incident(self, fields: Iterable[str], *, since: datetime | None = None) -> Policy:
         """Return the policy for customers of whom these fields are exposed: every class passes them for certain.
 
         What asks for them then weighs nothing. An action that needed it is out of reach, and its runs go to REVIEW.
 
         Args:
             fields: Fields that rows of the threat model name, or ids of checks with likelihoods of their own.
+            since: When they were exposed, aware, for reports. It decides nothing: what a customer enrolled anew since
+                then counts for exposed as well, until `Enroller.flag` takes the flag back.
 
         Raises:
             InvalidPolicy: nothing asks for a field of that name.
+            UsageError: `since` is naive.
         """
+        if since is not None:
+            aware(since, "since")
         key = tuple(sorted({fields} if isinstance(fields, str) else set(fields), key=str))
-        if key not in self._incidents:
+        if (since, *key) not in self._incidents:
             own = {check.id for check in self.checks if check.likelihoods is not None}.intersection(key)
             asked = {name for row in self.threats.rows.values() for name in row.fields}
             changed = object.__new__(Policy)
@@ -228,10 +235,10 @@ class Policy:
                 checks=tuple(check.exposed() if check.id in own else check for check in self.checks),
                 threats=self.threats.with_incident(name for name in key if name in asked or name not in own),
             )
-            changed._set(table=compile_table(changed.checks, changed.threats))
+            changed._set(table=compile_table(changed.checks, changed.threats), incident_since=since)
             changed._compile()
-            self._incidents[key] = changed
-        return self._incidents[key]
+            self._incidents[since, *key] = changed
+        return self._incidents[since, *key]
 
     # ── As data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -734,6 +734,13 @@ def test_an_incident_is_another_policy_and_always_the_same() -> None:
     assert lost != own
     assert lost.fingerprint != own.fingerprint
     assert lost is own.with_incident({"pin"})
+    when = datetime(2031, 5, 1, tzinfo=UTC)
+    dated = own.with_incident(["pin"], since=when)
+    assert (dated.incident_since, lost.incident_since, own.incident_since) == (when, None, None)
+    assert dated == lost
+    assert dated.fingerprint == lost.fingerprint
+    with pytest.raises(UsageError, match="since must be an aware datetime"):
+        own.with_incident(["pin"], since=datetime(2031, 5, 1))  # noqa: DTZ001 - naive on purpose
     assert own.with_incident(["pin", "account_opened"]) is own.with_incident(("account_opened", "pin", "pin"))
     assert lost.with_incident(["pin"]).fingerprint == lost.fingerprint
     assert Policy.from_json(lost.to_json()) == lost

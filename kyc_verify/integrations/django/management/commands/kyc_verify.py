@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
 from kyc_verify import audit
 from kyc_verify.integrations.django._wiring import store, tenant, verifier
+from kyc_verify.verifier import utc_now
 
 __all__ = ["Command"]
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             if options["days"] < 0:
                 msg = "--days is a number of days"
                 raise CommandError(msg)
-            before, gone = timezone.now() - timedelta(days=options["days"]), 0
+            before, gone = utc_now() - timedelta(days=options["days"]), 0
             while found := store().purge(before, _BATCH):
                 gone += found
             self.stdout.write(f"{gone} rows dropped")
