@@ -1,12 +1,13 @@
-"""Kill a process that verifies on SQLite, again and again, and look for what is missing.
+"""Kill a process that verifies on a durable store, again and again, and look for what is missing.
 
 A child opens runs, answers, redeems, and acknowledges each step on a pipe after the library returned it. It is killed
 at a random moment. Then everything acknowledged must be in the store, every release must have its record, the chain
 must hold, and the next child must be able to go on.
 
     python scripts/kill9.py --cycles 500
+    python scripts/kill9.py --cycles 500 --store postgresql+psycopg://user@host/an_empty_database
 
-Exits with 1 when anything was lost.
+Without an address it is SQLite in a temporary file. Exits with 1 when anything was lost.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("KYC_VERIFY_TESTING", "1")
 
@@ -30,6 +32,9 @@ from kyc_verify.audit import Anchor, AuditRecord, pseudonym, verify
 from kyc_verify.session import State
 from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing import Bench
+
+if TYPE_CHECKING:
+    from kyc_verify.stores import SQLAlchemyStore
 
 POLICY = Policy(
     name="kill9",
@@ -41,9 +46,23 @@ LONGEST = 0.25
 RELEASED = {"opened", "answered", "redeemed"}
 
 
-def work(path: Path, cycle: int, say: Callable[[str], None]) -> None:
+def opened(place: Path | str) -> SQLiteStore | SQLAlchemyStore:
+    """Open the store at a path or an address."""
+    if isinstance(place, Path):
+        return SQLiteStore(place)
+    from sqlalchemy import create_engine  # noqa: PLC0415 - an extra
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from kyc_verify.stores import SQLAlchemyStore  # noqa: PLC0415
+
+    engine = create_engine(place, poolclass=NullPool)
+    SQLAlchemyStore.migrate(engine)
+    return SQLAlchemyStore(engine)
+
+
+def work(path: Path | str, cycle: int, say: Callable[[str], None]) -> None:
     """Verify until killed; every line is one step that was released."""
-    bench = Bench(POLICY, store=SQLiteStore(path), facts=None if cycle == 0 else {})
+    bench = Bench(POLICY, store=opened(path), facts=None if cycle == 0 else {})
     bench.clock.advance(hours=2 * cycle)
     bench.facts = {"pin": "4937"}
     say("ready")
@@ -65,7 +84,7 @@ def work(path: Path, cycle: int, say: Callable[[str], None]) -> None:
             say(f"redeemed {step.session_id} {grant.token}")
 
 
-def killed(path: Path, cycle: int, life: float) -> list[str]:
+def killed(path: Path | str, cycle: int, life: float) -> list[str]:
     """Run a child for a while and kill it; returns the lines it has acknowledged, whole ones only."""
     read, write = os.pipe()
     child = os.fork()
@@ -108,9 +127,9 @@ class Ledger:
         self.unacknowledged = 0
         self._seen = 0
 
-    def check(self, path: Path, lines: list[str], cycle: int) -> None:
+    def check(self, path: Path | str, lines: list[str], cycle: int) -> None:
         """Look into the store after a kill."""
-        store = SQLiteStore(path)
+        store = opened(path)
         bench = Bench(POLICY, store=store, facts={})
         bench.clock.advance(hours=2 * cycle + 1)
         records = self._records(store)
@@ -125,13 +144,15 @@ class Ledger:
         store.close()
 
     @staticmethod
-    def _records(store: SQLiteStore) -> list[AuditRecord]:
+    def _records(store: SQLiteStore | SQLAlchemyStore) -> list[AuditRecord]:
         found: list[AuditRecord] = []
         while page := store.records("default", len(found), 1000):
             found += page
         return found
 
-    def _line(self, line: str, store: SQLiteStore, bench: Bench, fresh: list[AuditRecord], cycle: int) -> None:
+    def _line(
+        self, line: str, store: SQLiteStore | SQLAlchemyStore, bench: Bench, fresh: list[AuditRecord], cycle: int
+    ) -> None:
         event, session, told = line.split()
         self.acknowledged[event] += 1
         loaded = store.load("default", session, bench.clock.now)
@@ -160,11 +181,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--seed", type=int, default=9)
+    parser.add_argument("--store", metavar="URL", help="in place of SQLite in a temporary file; an empty database")
     given = parser.parse_args()
     lives, ledger = random.Random(given.seed), Ledger()  # noqa: S311 - repeatable
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kyc.db"
+        path = given.store or Path(folder) / "kyc.db"
         for cycle in range(given.cycles):
             ledger.check(path, killed(path, cycle, lives.uniform(0.0005, LONGEST)), cycle)
     counts = ", ".join(f"{number} {event}" for event, number in sorted(ledger.acknowledged.items()))
