@@ -332,6 +332,21 @@ def test_codes_that_a_service_judges(make: Callable[..., Desk]) -> None:
     assert desk.events() == ["opened", "sent", "answered", "answered"]
 
 
+def test_a_code_is_good_for_what_it_was_sent_for_alone(make: Callable[..., Desk]) -> None:
+    """No verb leads here: a state that was changed in the store does, and a service judges no code of another request."""
+    desk = make(services={"sms": ScriptedService(Outcome.PASS)})
+    step = desk.open("code")
+    with desk.store._writing() as db:
+        (text,) = db.execute("SELECT state FROM sessions").fetchone()
+        state = json.loads(text)
+        assert state["code"][4]
+        state["code"][4] += " of another"
+        db.execute("UPDATE sessions SET state = ?", (json.dumps(state),))
+    step = desk.say(step, "000000")
+    assert step.verdict is Verdict.PENDING
+    assert desk.services["sms"].checked == []
+
+
 @pytest.mark.parametrize("judged", [RuntimeError("down"), None, Outcome.UNAVAILABLE, "pass", True, 1])
 def test_a_service_that_does_not_say_pass_passes_nobody(make: Callable[..., Desk], judged: object) -> None:
     desk = make(

@@ -73,7 +73,7 @@ def test_evidence_is_what_it_says(changed: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize("verdict", Verdict)
 def test_fc_16_nothing_has_a_truth_value(verdict: Verdict) -> None:
     for value in (verdict, step(verdict, GRANT), replace(decide("read"), verdict=verdict)):
-        with pytest.raises(NoTruthValue, match="has no truth value; compare its verdict"):
+        with pytest.raises(NoTruthValue, match=rf"^a {type(value).__name__} has no truth value; compare its verdict"):
             bool(value)
         with pytest.raises(TypeError):
             assert not value
@@ -203,6 +203,8 @@ def test_the_table_is_plain_text() -> None:
     assert lines[3].startswith("total")
     assert lines[4] == "required            3.00 bits, weakest against phisher"
     assert len({len(line) for line in lines[:4]}) == 1
+    shown = [f"{weight / 100:.2f}" for weight in decide("pay", pin=PASS).waterfall[0].weights.values()]
+    assert lines[1].split()[2:] == shown
     assert decide("pay", at=NOW - timedelta(hours=1), pin=PASS).table().splitlines()[1].endswith("(too old)")
     assert len(decide("read").table().splitlines()) == 3
 
