@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -333,7 +334,7 @@ def test_codes_that_a_service_judges(make: Callable[..., Desk]) -> None:
 
 
 def test_a_code_is_good_for_what_it_was_sent_for_alone(make: Callable[..., Desk]) -> None:
-    """No verb leads here: a state that was changed in the store does, and a service judges no code of another request."""
+    """No verb leads here; a state that was changed in the store does, and no service is asked then."""
     desk = make(services={"sms": ScriptedService(Outcome.PASS)})
     step = desk.open("code")
     with desk.store._writing() as db:
