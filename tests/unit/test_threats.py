@@ -737,3 +737,21 @@ def test_near_of_the_genuine_follows_from_the_measured_shares() -> None:
     ):
         accepted = _at_least(row, GENUINE, NEAR)
         assert abs(accepted * share - (accepted - _at_least(row, GENUINE, PASS))) <= Fraction("0.0001")
+
+
+def test_every_fault_of_points_and_of_cells_is_told_at_once() -> None:
+    with pytest.raises(InvalidPolicy) as refused:
+        ThreatModel.points({"pin": -1, "school": 1, "date_of_birth": 10**9})
+    assert sorted(fault.path.partition(".")[0] for fault in refused.value.exceptions) == ["date_of_birth", "pin"]
+    with pytest.raises(InvalidPolicy) as refused:
+        ThreatModel.default().with_cells(
+            {
+                "absent": {"stranger": {Outcome.PASS: "0.1"}},
+                "pin": {"nobody": {Outcome.PASS: "0.1"}},
+                "other": {},
+                "account_tenure": {"stranger": {Outcome.PASS: "2"}},
+            }
+        )
+    paths = {fault.path for fault in refused.value.exceptions}
+    assert {"rows.absent", "rows.other", "rows.pin.nobody"} <= paths
+    assert any(path.startswith("rows.account_tenure.") for path in paths)
