@@ -119,7 +119,9 @@ def _low_value(policy: Policy, rule: Rule) -> Found:
     for name, requirement in policy.actions.items():
         for at, tier in enumerate(requirement.stakes):
             if tier.requirement.exempt and not _within(tier, single, cumulative, count):
-                found = f"up to {tier.up_to:f} {tier.currency}, together {tier.ceiling}, count {tier.count}"
+                together = "without a ceiling" if tier.ceiling is None else f"together {tier.ceiling:f}"
+                times = "any number of times" if tier.count is None else f"{tier.count} times"
+                found = f"up to {tier.up_to:f} {tier.currency}, {together}, {times}"
                 yield f"actions.{name}.stakes.{at}", found, f"{single} EUR, together {cumulative} EUR or {count} times"
 
 

@@ -194,3 +194,42 @@ def test_a_tier_that_asks_something_is_judged_too() -> None:
     weak = Tier(up_to=Decimal(100), currency="EUR", requirement=Requirement(bits=1))
     found = policy(PIN, APP, budgets=Budgets(consecutive=5), pay=Requirement(bits=1, factors=2, stakes=(weak,)))
     assert broken(found, floors.psd2) == [("RTS 2018/389 art. 4(1)", "actions.pay.stakes.0.requirement.factors")]
+
+
+def test_what_is_and_what_must_be_is_said() -> None:
+    school = checks.SecretAnswer("school", {"en": "Which was your first school?"})
+    mail = checks.OneTimeCode("mail", channel="email")
+    summed = Tier(up_to=Decimal(50), currency="EUR", requirement=Requirement.none(), ceiling=Decimal(200))
+    counted = Tier(up_to=Decimal(30), currency="EUR", requirement=Requirement.none(), count=9)
+    found = policy(
+        checks.DateOfBirth(), TENURE, school, SMS, mail,
+        lifetimes=Lifetimes(question=timedelta(minutes=20), cool_off=timedelta(days=1)),
+        budgets=Budgets(consecutive=20),
+        read=Requirement(bits="0.3"), call=Requirement(bits="0.3", all_of=("school",)),
+        pay=Requirement(bits="0.3", factors=2, stakes=(summed,)),
+        give=Requirement(bits="0.3", factors=2, stakes=(counted,)),
+    )  # fmt: skip
+    every = floors.nist4 | floors.psd2 | floors.us_cpni | floors.pci
+    assert {(each.field, each.found, each.required) for each in found.check(every)} == {
+        ("actions.call.factors", "0", "1 distinct factors, knowledge not counted"),
+        ("actions.read.factors", "0", "1 distinct factors, knowledge not counted"),
+        ("checks.4.channel", "email", "another channel: email is not out of band"),
+        ("actions.call.factors", "1", "2 distinct factors"),
+        ("actions.read.factors", "0", "2 distinct factors"),
+        ("budgets.consecutive", "20", "at most 5"),
+        ("lifetimes.question", "1200 s", "at most 300 s"),
+        ("lifetimes.question", "1200 s", "at most 900 s"),
+        (
+            "actions.pay.stakes.0",
+            "up to 50 EUR, together 200, any number of times",
+            "30 EUR, together 100 EUR or 5 times",
+        ),
+        ("actions.give.stakes.0", "up to 30 EUR, without a ceiling, 9 times", "30 EUR, together 100 EUR or 5 times"),
+        (
+            "actions.read",
+            "within reach of facts that others know",
+            "more than biographical and account facts: a password or a call-back",
+        ),
+        ("lifetimes.cool_off", "86400 s", "at least 2592000 s"),
+    }
+    assert {each.floor for each in found.check(floors.psd2)} == {"psd2"}
