@@ -27,7 +27,10 @@ _engines: dict[str, Any] = {}
 def opened(url: str) -> SQLAlchemyStore:
     """Open the store at an address; one engine a process."""
     if url not in _engines:
-        _engines[url] = create_engine(url, pool_size=12)
+        # A file of SQLite is another one in each test: its connections must not outlive it.
+        _engines[url] = create_engine(
+            url, **({"poolclass": NullPool} if url.startswith("sqlite") else {"pool_size": 12})
+        )
     return SQLAlchemyStore(_engines[url])
 
 
@@ -76,7 +79,7 @@ class TestSQLite(StoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Callable[[], Any]:
         url = f"sqlite:///{tmp_path / 'kyc.db'}"
-        SQLAlchemyStore.migrate(create_engine(url))
+        SQLAlchemyStore.migrate(create_engine(url, poolclass=NullPool))
         return partial(opened, url)
 
 
