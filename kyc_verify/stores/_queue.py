@@ -32,7 +32,7 @@ __all__ = ["WriterQueue"]
 
 _NAP: Final = 0.00005
 _TURN: Final = 0.002
-"""Seconds a turn takes about; who is further back in the line looks less often."""
+"""Seconds by which each place further back in the line looks less often: looking costs those at work."""
 _FURTHEST: Final = 50
 _AHEAD: Final = 64
 """So often in a row a process goes ahead of those who wait."""

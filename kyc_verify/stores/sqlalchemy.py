@@ -129,17 +129,17 @@ def _give_up(db: Connection, core: Core, *, lost: bool) -> None:
         db.invalidate()  # whatever it still holds goes with it
 
 
-def _engine(engine: Engine) -> Engine:
-    """Return the engine with the isolation that the verbs count on.
+def _isolation(engine: Engine) -> str:
+    """Return the isolation level that the verbs count on.
 
     Raises:
-        ConfigurationError: it cannot give a verb a connection of its own.
+        ConfigurationError: the engine cannot give a verb a connection of its own.
     """
     kind = metadata.kind_of(engine.dialect)
     if isinstance(engine.pool, StaticPool | SingletonThreadPool):
         msg = "the engine shares one connection: a rollback of the host would undo what the library wrote; use a pool"
         raise ConfigurationError(msg)
-    return engine.execution_options(isolation_level="AUTOCOMMIT" if kind == "sqlite" else "READ COMMITTED")
+    return "AUTOCOMMIT" if kind == "sqlite" else "READ COMMITTED"  # on SQLite the verbs begin by themselves
 
 
 def _pause(tries: int) -> float:
@@ -171,7 +171,7 @@ class SQLAlchemyStore(Verbs):
         if not isinstance(given, Engine):
             msg = "SQLAlchemyStore takes an Engine; for an AsyncEngine use AsyncSQLAlchemyStore"
             raise ConfigurationError(msg)
-        self._engine = _engine(engine)
+        self._engine = engine.execution_options(isolation_level=_isolation(engine))
         self._closed = False
         self._do(lambda _: None, writing=False, check=True)
 
@@ -277,9 +277,7 @@ class AsyncSQLAlchemyStore:
         if not isinstance(given, AsyncEngine):
             msg = "AsyncSQLAlchemyStore takes an AsyncEngine; for an Engine use SQLAlchemyStore"
             raise ConfigurationError(msg)
-        _engine(engine.sync_engine)
-        lite = engine.dialect.name == "sqlite"
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT" if lite else "READ COMMITTED")
+        self._engine = engine.execution_options(isolation_level=_isolation(engine.sync_engine))
         self._checked = self._closed = False
 
     def __repr__(self) -> str:

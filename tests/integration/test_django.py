@@ -151,6 +151,23 @@ def test_migrations_make_the_tables_on_the_alias_alone(site: Site) -> None:
     assert "auth_user" not in found
 
 
+def test_classes_and_functions_are_made_and_objects_taken_as_they_are(site: Site) -> None:
+    parts = "class Desk(Crm): pass\ndef made_keyring(): return keyring\nclass Gateway(Outbox): pass\n"
+    with (site.folder / "site_parts.py").open("a", encoding="utf-8") as more:
+        more.write(parts)
+    site.options = {
+        "CUSTOMERS": "site_parts.Desk", "KEYRING": "site_parts.made_keyring", "SENDERS": {"sms": "site_parts.Gateway"},
+    }  # fmt: skip
+    site.command("migrate", "-v0", "--database", "kyc")
+    out = site.run(
+        "from kyc_verify import Call\nfrom kyc_verify.integrations.django import enroller, verifier\n"
+        "enroller().enroll('cust-42', {'pin': '493750'}, by='crm-import')\n"
+        "call = Call(id='call-1', agent='ada')\nstep = verifier().open('cust-42', action='pay', call=call)\n"
+        "print(verifier().respond(step.challenge.id, '493750', call=call).verdict.value)"
+    )
+    assert out == "verified\n"
+
+
 def test_a_view_that_fails_undoes_nothing_of_the_library(migrated: Site) -> None:
     out = migrated.run(
         "from django.test import Client\nimport json\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
@@ -44,7 +45,7 @@ def tenant() -> str:
 
 
 def _object(name: str) -> Any:  # noqa: ANN401 - whatever the path leads to
-    """Return the object that an option names.
+    """Return the object that an option names, made where it is a class or a function.
 
     Raises:
         ConfigurationError: the option is missing.
@@ -53,15 +54,16 @@ def _object(name: str) -> Any:  # noqa: ANN401 - whatever the path leads to
     if found is None:
         msg = f"settings.KYC_VERIFY needs {name}: a dotted path, or the object"
         raise ConfigurationError(msg)
-    return import_string(found) if isinstance(found, str) else found
+    return _loaded(found)
 
 
 def _objects(name: str) -> dict[str, Any]:
-    return {key: import_string(each) if isinstance(each, str) else each for key, each in option(name).items()}
+    return {key: _loaded(each) for key, each in option(name).items()}
 
 
-def _made(found: Any) -> Any:  # noqa: ANN401 - an object, or the class or function that makes it
-    return found() if callable(found) and not hasattr(found, "send") and not hasattr(found, "get") else found
+def _loaded(given: Any) -> Any:  # noqa: ANN401 - a dotted path, an object, or what makes it
+    found = import_string(given) if isinstance(given, str) else given
+    return found() if inspect.isclass(found) or inspect.isfunction(found) else found
 
 
 def engine_of(alias: str) -> Engine:
@@ -93,7 +95,7 @@ def store() -> SQLAlchemyStore:
 
 def _hasher() -> SecretHasher:
     profile = option("PROFILE")
-    keyring = _made(_object("KEYRING"))
+    keyring = _object("KEYRING")
     return SecretHasher(keyring) if profile is None else SecretHasher(keyring, profile=profile)
 
 
@@ -106,7 +108,7 @@ def verifier() -> Verifier:
         StoreError: the database cannot be used; run ``manage.py migrate --database`` with its alias.
     """
     return Verifier(
-        _object("POLICY"), store=store(), hasher=_hasher(), customers=_made(_object("CUSTOMERS")), tenant=tenant(),
+        _object("POLICY"), store=store(), hasher=_hasher(), customers=_object("CUSTOMERS"), tenant=tenant(),
         senders=_objects("SENDERS"), signals=_objects("SIGNALS"), services=_objects("SERVICES"),
     )  # fmt: skip
 
