@@ -15,13 +15,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 5_000
 
 
 def chunk(seed: int) -> tuple[int, Counter[str]]:
     """Take 5,000 steps."""
     os.environ["KYC_VERIFY_TESTING"] = "1"
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "stateful"))
+    sys.path[:0] = [str(ROOT / "tests" / "stateful"), str(ROOT)]
     from lockstep_callers import random_steps  # noqa: PLC0415 - each process sets its own path
 
     seen: Counter[str] = Counter()

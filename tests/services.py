@@ -6,8 +6,15 @@ a service does not answer its tests are skipped, visibly; ``KYC_TEST_REQUIRE_SER
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import shutil
+import subprocess
+import tempfile
+import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +72,76 @@ def absent(kind: str, why: str) -> None:
     pytest.skip(told)
 
 
+def emptied(engine: Any) -> None:
+    """Make the tables, empty."""
+    from kyc_verify.stores import SQLAlchemyStore  # noqa: PLC0415 - needs the extra that is looked for above
+    from kyc_verify.stores._metadata import kind_of, tabled  # noqa: PLC0415
+
+    SQLAlchemyStore.migrate(engine)
+    with engine.begin() as db:
+        for table in reversed(tabled(kind_of(engine.dialect)).metadata.sorted_tables):
+            kept = table.c.name != "schema" if table.name == "kyc_meta" else None
+            db.execute(table.delete() if kept is None else table.delete().where(kept))
+
+
 def asynchronous(url: str, kind: str) -> str:
     """Return the same address for the async driver."""
     return sqlalchemy.make_url(url).set(drivername=ASYNC[kind]).render_as_string(hide_password=False)
+
+
+@cache
+def redis_server() -> str:
+    """Start this test process's own Redis, which keeps what it is told; returns the path of its socket."""
+    program = shutil.which("redis-server")
+    if program is None:
+        absent("redis-server", "not installed")
+        raise AssertionError  # absent never returns
+    folder = tempfile.mkdtemp(prefix="kyc_redis_")
+    server = Server(Path(folder))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.kill)
+    server.start()
+    return str(server.socket)
+
+
+class Server:
+    """A Redis of one's own in a folder, that can be stopped, killed and started again."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.socket, self._options = folder, folder / "s", options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        redis = pytest.importorskip("redis")
+        command = [
+            shutil.which("redis-server") or "redis-server", "--port", "0", "--unixsocket", str(self.socket),
+            "--dir", str(self.folder), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+            "--maxmemory-policy", "noeviction", *self._options,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with contextlib.suppress(redis.exceptions.RedisError, OSError), self.client() as client:
+                if client.ping():
+                    return
+            time.sleep(0.02)
+        pytest.fail("redis-server did not start")
+
+    def client(self) -> Any:
+        """Return a client."""
+        from redis import Redis  # noqa: PLC0415 - an extra
+
+        return Redis(unix_socket_path=str(self.socket), socket_timeout=10)
+
+    def kill(self) -> None:
+        """Kill it where it stands."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING, Any, Final
 from kyc_verify.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from kyc_verify.stores.composite import AsyncCompositeStore, CompositeStore
     from kyc_verify.stores.memory import MemoryStore
+    from kyc_verify.stores.redis import AsyncRedisStore, RedisStore
     from kyc_verify.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
     from kyc_verify.stores.sqlite import SQLiteStore
 
-__all__ = ["AsyncSQLAlchemyStore", "MemoryStore", "SQLAlchemyStore", "SQLiteStore"]
+__all__ = [
+    "AsyncCompositeStore", "AsyncRedisStore", "AsyncSQLAlchemyStore", "CompositeStore", "MemoryStore", "RedisStore",
+    "SQLAlchemyStore", "SQLiteStore",
+]  # fmt: skip
 
 _HOME: Final = {
+    "AsyncCompositeStore": "composite",
+    "AsyncRedisStore": "redis",
+    "CompositeStore": "composite",
+    "RedisStore": "redis",
     "AsyncSQLAlchemyStore": "sqlalchemy",
     "MemoryStore": "memory",
     "SQLAlchemyStore": "sqlalchemy",
     "SQLiteStore": "sqlite",
 }
-_EXTRA: Final = {"sqlalchemy": "sql"}
+_EXTRA: Final = {"composite": "redis", "redis": "redis", "sqlalchemy": "sql"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above are typed for checkers

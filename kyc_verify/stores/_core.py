@@ -11,19 +11,17 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, delete, exists, func, insert, select, tuple_, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Connection, Table, and_, delete, exists, func, insert, select, update
 
 from kyc_verify.errors import StoreError
 from kyc_verify.stores._metadata import Tabled
+from kyc_verify.stores._statements import purged, upsert
 from kyc_verify.stores._tables import OF_SUBJECT, Row
 
 __all__ = ["Core"]
 
 _PATIENCE: Final = 10
 """Seconds that a keyed name is waited for."""
-_BATCH: Final = 500
-"""Rows that one statement of a purge deletes."""
 _ENDING: Final = (
     ("sessions", "expires_at"), ("grants", "expires_at"), ("charges", "until"), ("runs", "until"), ("pins", "until"),
 )  # fmt: skip
@@ -44,6 +42,10 @@ class Core:
         found = self._db.execute(statement).first()
         return None if found is None else tuple(found)
 
+    def _bytes(self, statement: Any) -> bytes | None:  # noqa: ANN401
+        found = self._db.execute(statement).scalar()
+        return None if found is None else bytes(found)
+
     def _changed(self, statement: Any) -> int:  # noqa: ANN401
         return int(self._db.execute(statement).rowcount)
 
@@ -56,19 +58,7 @@ class Core:
         return statement.with_for_update(of=named, read=shared)
 
     def _put(self, table: Table, values: Mapping[str, Any], *, changing: Sequence[str] = ()) -> int:
-        """Insert a row; where its key is there already, write `changing`, or nothing."""
-        if self._kind in {"mariadb", "mysql"}:
-            new = mysql.insert(table).values(**values)
-            if changing:
-                return self._changed(new.on_duplicate_key_update({name: new.inserted[name] for name in changing}))
-            return self._changed(new.prefix_with("IGNORE"))
-        make = postgresql.insert if self._kind == "postgresql" else sqlite.insert
-        given = make(table).values(**values)
-        if not changing:
-            return self._changed(given.on_conflict_do_nothing())
-        keys = [column.name for column in table.primary_key]
-        written = {name: given.excluded[name] for name in changing}
-        return self._changed(given.on_conflict_do_update(index_elements=keys, set_=written))
+        return self._changed(upsert(self._kind, table, values, changing=changing))
 
     # ── Locks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,6 +110,11 @@ class Core:
         s = self._of["sessions"]
         return self._one(select(s.c.id, s.c.run).where(s.c.tenant == tenant, s.c.request == request))
 
+    def sessions_of(self, tenant: str, subject: str) -> Sequence[str]:
+        """See `Tables.sessions_of`."""
+        s = self._of["sessions"]
+        return list(self._db.execute(select(s.c.id).where(s.c.tenant == tenant, s.c.subject == subject)).scalars())
+
     def add_session(
         self, tenant: str, session: str, subject: str, *, day: str | None, request: str | None, run: int, end: int
     ) -> None:
@@ -153,8 +148,7 @@ class Core:
 
     def subject_key(self, tenant: str, subject: str | None) -> bytes | None:
         """See `Tables.subject_key`."""
-        found = self._one(select(self._of["subjects"].c.key).where(self._subject(tenant, subject)))
-        return None if found is None else bytes(found[0])
+        return self._bytes(select(self._of["subjects"].c.key).where(self._subject(tenant, subject)))
 
     def add_subject(self, tenant: str, subject: str, key: bytes) -> bool:
         """See `Tables.add_subject`."""
@@ -178,8 +172,7 @@ class Core:
     def day_key(self, tenant: str, day: str) -> bytes | None:
         """See `Tables.day_key`."""
         d = self._of["days"]
-        found = self._one(select(d.c.key).where(d.c.tenant == tenant, d.c.day == day))
-        return None if found is None else bytes(found[0])
+        return self._bytes(select(d.c.key).where(d.c.tenant == tenant, d.c.day == day))
 
     def add_day(self, tenant: str, day: str, key: bytes) -> None:
         """See `Tables.add_day`."""
@@ -258,8 +251,8 @@ class Core:
     def pin(self, tenant: str, key: str, now: int) -> str | None:
         """See `Tables.pin`."""
         p = self._of["pins"]
-        found = self._one(select(p.c.check_id).where(p.c.tenant == tenant, p.c.key == key, p.c.until > now))
-        return None if found is None else str(found[0])
+        there = and_(p.c.tenant == tenant, p.c.key == key, p.c.until > now)
+        return self._db.execute(select(p.c.check_id).where(there)).scalar()
 
     def set_pin(self, tenant: str, key: str, check: str, until: int) -> None:
         """See `Tables.set_pin`."""
@@ -366,26 +359,23 @@ class Core:
         left = limit
         for name, column in _ENDING:
             table = self._of[name]
-            left -= self._purged(table, table.c[column] <= before, left)
+            left -= purged(self._db, table, table.c[column] <= before, left)
         d, s = self._of["days"], self._of["sessions"]
         used = exists().where(s.c.tenant == d.c.tenant, s.c.day == d.c.day)
         # A day's key goes after the day: whom was asked about in vain is then nobody's to find out.
-        left -= self._purged(d, and_(d.c.day < today, ~used), left)
+        left -= purged(self._db, d, and_(d.c.day < today, ~used), left)
         return limit - left
 
-    def _purged(self, table: Table, ended: Any, limit: int) -> int:  # noqa: ANN401 - a condition
-        """Delete some rows by their keys: MariaDB deletes from no subquery with a limit."""
-        keys = list(table.primary_key)
-        gone = 0
-        while gone < limit:
-            some = min(_BATCH, limit - gone)
-            found = [tuple(row) for row in self._db.execute(select(*keys).where(ended).limit(some))]
-            if not found:
-                break
-            gone += self._changed(delete(table).where(tuple_(*keys).in_(found), ended))
-            if len(found) < some:
-                break
-        return gone
+    # ── What belongs to no tenant ────────────────────────────────────────────────────────────────────────────────────
+
+    def mark(self, name: str) -> int | None:
+        """See `Tables.mark`."""
+        m = self._of["meta"]
+        return self._db.execute(select(m.c.value).where(m.c.name == name)).scalar()
+
+    def set_mark(self, name: str, value: int, *, over: bool) -> None:
+        """See `Tables.set_mark`."""
+        self._put(self._of["meta"], {"name": name, "value": value}, changing=("value",) if over else ())
 
     # ── Part of a transaction ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -105,6 +105,11 @@ class Lite:
         found: Row | None = self._one("SELECT id, run FROM sessions WHERE tenant = ? AND request = ?", tenant, request)
         return found
 
+    def sessions_of(self, tenant: str, subject: str) -> Sequence[str]:
+        """See `Tables.sessions_of`."""
+        found = self._all("SELECT id FROM sessions WHERE tenant = ? AND subject = ?", tenant, subject)
+        return [row[0] for row in found]
+
     def add_session(
         self, tenant: str, session: str, subject: str, *, day: str | None, request: str | None, run: int, end: int
     ) -> None:
@@ -292,6 +297,19 @@ class Lite:
         # A day's key goes after the day: whom was asked about in vain is then nobody's to find out.
         left -= self._changed(f"DELETE FROM days WHERE (tenant, day) IN ({_PAST_DAYS})", today, left)  # noqa: S608
         return limit - left
+
+    # ── What belongs to no tenant ────────────────────────────────────────────────────────────────────────────────────
+
+    def mark(self, name: str) -> int | None:
+        """See `Tables.mark`."""
+        found = self._one("SELECT value FROM meta WHERE name = ?", name)
+        return None if found is None else int(found[0])
+
+    def set_mark(self, name: str, value: int, *, over: bool) -> None:
+        """See `Tables.set_mark`."""
+        if over:
+            self._changed("DELETE FROM meta WHERE name = ?", name)
+        self._changed("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", name, value)
 
     # ── Part of a transaction ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -26,7 +26,7 @@ from kyc_verify.stores import _rows as rows
 from kyc_verify.stores._rules import claim, conflict, day
 from kyc_verify.stores._tables import Tables
 
-__all__ = ["begin", "clear", "commit", "load", "open_session"]
+__all__ = ["begin", "charge_all", "clear", "commit", "load", "open_session"]
 
 _UNKNOWN_KEPT: Final = timedelta(days=366)
 """How long a charge without a window is kept of a subject without a row, so that made-up subjects fill no disk."""
@@ -84,11 +84,12 @@ def begin(db: Tables, tenant: str, session: str, turn: int, now: datetime) -> Be
         if not db.claim(tenant, session, version=stored.version, turn=turn, now=rows.us(now)):
             raise conflict()
         stored = replace(stored, version=stored.version + 1, claimed_at=now)
-        granted = not spent and _charge_all(db, stored, known=subject.known, now=now)
+        granted = not spent and charge_all(db, stored, known=subject.known, now=now)
     return Begun(session=stored, subject=subject, claimed=claimed, granted=granted, spent=spent)
 
 
-def _charge_all(db: Tables, stored: StoredSession, *, known: bool, now: datetime) -> bool:
+def charge_all(db: Tables, stored: StoredSession, *, known: bool, now: datetime) -> bool:
+    """Take what claiming a turn costs, all of it or nothing."""
     db.lock_keys(stored.tenant, [each.key for each in stored.charges])
     for index, each in enumerate(stored.charges):
         if not _charge(db, stored.tenant, each, session=stored.id, claim=stored.version, known=known, now=now):
@@ -118,8 +119,8 @@ def _refund(db: Tables, tenant: str, charges: tuple[Charge, ...], session: str, 
 # ── commit ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def commit(db: Tables, change: Change, seal: Seal, now: datetime) -> Committed:
-    """See `Verbs.commit`."""
+def commit(db: Tables, change: Change, seal: Seal, now: datetime, *, claim: int | None = None) -> Committed:
+    """See `Verbs.commit`; `claim` is the version that what is given back was charged under, if it is another."""
     tenant, session = change.tenant, change.session
     db.lock_subject(tenant, change.subject, alone=False)
     found = db.case(tenant, session, lock=True)
@@ -130,7 +131,7 @@ def commit(db: Tables, change: Change, seal: Seal, now: datetime) -> Committed:
     if change.only_if_granted:
         db.keep_point()
     if change.refund:
-        _refund(db, tenant, rows.charges(charges), session, version)
+        _refund(db, tenant, rows.charges(charges), session, version if claim is None else claim)
     clear(db, tenant, change.clear, ("charges", "stakes"))
     taken = [_charge(db, tenant, c, session=session, claim=None, known=key is not None, now=now) for c in change.spend]
     if change.only_if_granted and not all(taken):

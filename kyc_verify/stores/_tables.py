@@ -47,6 +47,10 @@ class Tables(Protocol):
         """Return id and run of the session that a request made."""
         ...
 
+    def sessions_of(self, tenant: str, subject: str) -> Sequence[str]:
+        """Return the ids of a subject's sessions."""
+        ...
+
     def add_session(
         self, tenant: str, session: str, subject: str, *, day: str | None, request: str | None, run: int, end: int
     ) -> None:
@@ -210,6 +214,16 @@ class Tables(Protocol):
 
     def purge(self, before: int, today: str, limit: int) -> int:
         """Drop what ended, see `Store.purge`; returns how many rows went."""
+        ...
+
+    # ── What belongs to no tenant ────────────────────────────────────────────────────────────────────────────────────
+
+    def mark(self, name: str) -> int | None:
+        """Return a number kept beside the version of the schema."""
+        ...
+
+    def set_mark(self, name: str, value: int, *, over: bool) -> None:
+        """Keep a number: over what there was, or only where there was none."""
         ...
 
     # ── Part of a transaction ────────────────────────────────────────────────────────────────────────────────────────

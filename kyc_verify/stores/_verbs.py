@@ -47,6 +47,10 @@ class Verbs(ABC):
     def _read(self, work: Callable[[Tables], T]) -> T:
         """Do some work in a transaction that only reads."""
 
+    def transact(self, work: Callable[[Tables], T], *, writing: bool = True) -> T:
+        """Do some work in one transaction: what `CompositeStore` is made of."""
+        return self._write(work) if writing else self._read(work)
+
     def open(self, new: NewSession, request: str | None, now: datetime) -> Opened:
         """Make a session, take a run number, and report.
 

@@ -321,6 +321,10 @@ class AsyncSQLAlchemyStore:
             failure = StoreError(_FAILED)
         raise failure
 
+    async def transact(self, work: Callable[[Tables], T], *, writing: bool = True) -> T:
+        """See `Verbs.transact`."""
+        return await self._do(lambda verbs: verbs.transact(work, writing=writing), writing=writing)
+
     async def ready(self, now: datetime) -> None:
         """See `SQLAlchemyStore.ready`."""
         del now

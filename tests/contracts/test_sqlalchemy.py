@@ -16,10 +16,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from kyc_verify.stores._metadata import kind_of, tabled
 from kyc_verify.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from kyc_verify.testing import StoreContract
-from tests.services import asynchronous, database
+from tests.services import asynchronous, database, emptied
 
 _engines: dict[str, Any] = {}
 
@@ -39,23 +38,13 @@ def opened_async(url: str) -> AsyncSQLAlchemyStore:
     return AsyncSQLAlchemyStore(create_async_engine(url, poolclass=NullPool))
 
 
-def emptied(url: str) -> None:
-    """Make the tables, empty."""
-    engine = create_engine(url, poolclass=NullPool)
-    SQLAlchemyStore.migrate(engine)
-    with engine.begin() as db:
-        for table in reversed(tabled(kind_of(engine.dialect)).metadata.sorted_tables):
-            if table.name != "kyc_meta":
-                db.execute(table.delete())
-
-
 class _Contract(StoreContract):
     kind: ClassVar[str]
 
     @pytest.fixture
     def make_store(self) -> Callable[[], Any]:
         url = database(self.kind)
-        emptied(url)
+        emptied(create_engine(url, poolclass=NullPool))
         return partial(opened, url)
 
 
@@ -63,7 +52,7 @@ class _AsyncContract(_Contract):
     @pytest.fixture
     def make_store(self) -> Callable[[], Any]:
         url = database(self.kind)
-        emptied(url)
+        emptied(create_engine(url, poolclass=NullPool))
         return partial(opened_async, asynchronous(url, self.kind))
 
 

@@ -1,4 +1,4 @@
-"""One desk for every test of a flow: each runs on both fronts and on every embedded store.
+"""One desk for every test of a flow: each runs on both fronts and on every store of `tests.kinds`.
 
 A test is a plain function: `Desk` awaits where its front must be awaited. What a test needs of the policy below it says
 by the action's name; what it cannot say with that it makes with `make(policy, ...)`.
@@ -31,17 +31,15 @@ from kyc_verify import (
     checks,
 )
 from kyc_verify.audit import AuditRecord, verify
-from kyc_verify.stores import MemoryStore, SQLiteStore
 from kyc_verify.testing import AsyncBench, Bench, Caller
+from tests.kinds import KINDS, opened
 
 NUMBER = "+33612345678"
 POINTS = {
     "caller_number": 1, "sim_swap": 1, "account_tenure": 3, "date_of_birth": 3, "pin": 3, "school": 3,
     "app_confirmation": 6, "callback": 6, "one_time_code": 6,
 }  # fmt: skip
-FRONTS = [
-    pytest.param((front, store), id=f"{front}-{store}") for front in ("sync", "async") for store in ("memory", "sqlite")
-]
+FRONTS = [pytest.param((front, store), id=f"{front}-{store}") for front in ("sync", "async") for store in KINDS]
 
 
 def usual(**changes: Any) -> Policy:
@@ -220,7 +218,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..
 
     def build(policy: Policy | None = None, **more: Any) -> Desk:
         if "store" not in more:
-            more["store"] = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / f"{len(made)}.db")
+            more["store"] = opened(kind, tmp_path / f"{len(made)}.db")
             made.append(more["store"])
         bench = (Bench if loop is None else AsyncBench)(policy or usual(), **more)
         return Desk(bench, loop)

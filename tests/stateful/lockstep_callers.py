@@ -238,7 +238,9 @@ def random_step(world: World, rng: random.Random) -> None:
     (drawn if callers.recent else Callers.open)(callers)
 
 
-def random_steps(steps: int, *, seed: int, seen: Counter[str] | None = None, folder: Path | None = None) -> int:
+def random_steps(
+    steps: int, *, seed: int, seen: Counter[str] | None = None, folder: Path | None = None, over: str = "sqlite"
+) -> int:
     """Drive worlds of 250 steps until so many are taken; returns how many were.
 
     Raises:
@@ -250,7 +252,7 @@ def random_steps(steps: int, *, seed: int, seen: Counter[str] | None = None, fol
         if where is not None:
             where.mkdir()
         rng = random.Random(f"{seed}.{at}")
-        world = World(rng, folder=where)
+        world = World(rng, folder=where, over=over)
         try:
             while world.steps < 250:
                 random_step(world, rng)

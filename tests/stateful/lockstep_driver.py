@@ -35,7 +35,7 @@ class Difference(AssertionError):  # noqa: N818 - what a test reports
 class World:
     """A policy, two fronts, a model for each tenant, and a clock; every public method is one step."""
 
-    def __init__(self, rng: random.Random, *, folder: Path | None = None) -> None:
+    def __init__(self, rng: random.Random, *, folder: Path | None = None, over: str = "sqlite") -> None:
         while True:
             rules = random_rules(rng)
             try:
@@ -51,7 +51,14 @@ class World:
             }  # fmt: skip
         self.models = {t: Model(rules, self.crm.records) for t in TENANTS}
         self.fronts = [
-            Front(policy, self.crm, self.clock, kind=kind, path=None if folder is None else folder / f"{kind}.db")
+            Front(
+                policy,
+                self.crm,
+                self.clock,
+                kind=kind,
+                path=None if folder is None else folder / f"{kind}.db",
+                over=over,
+            )
             for kind in ("sync", "async")
         ]
         self.known: list[tuple[str, Run]] = []

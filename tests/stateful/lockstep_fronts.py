@@ -16,10 +16,10 @@ from kyc_verify.errors import KycVerifyError
 from kyc_verify.hashing import Keyring
 from kyc_verify.policy import Policy
 from kyc_verify.ports import Message
-from kyc_verify.stores import MemoryStore, SQLiteStore
 from kyc_verify.terms import Outcome
 from kyc_verify.testing import CheapHasher, FakeClock
 from kyc_verify.verifier import AsyncVerifier, Verifier
+from tests.kinds import opened
 
 __all__ = ["TENANTS", "Crm", "Front"]
 
@@ -95,8 +95,10 @@ class Awaited:
 class Front:
     """One front over its own store, for both tenants."""
 
-    def __init__(self, policy: Policy, crm: Crm, clock: FakeClock, *, kind: str, path: Path | None) -> None:
-        self.policy, self.crm, self.clock, self.kind, self.path = policy, crm, clock, kind, path
+    def __init__(
+        self, policy: Policy, crm: Crm, clock: FakeClock, *, kind: str, path: Path | None, over: str = "sqlite"
+    ) -> None:
+        self.policy, self.crm, self.clock, self.kind, self.path, self.over = policy, crm, clock, kind, path, over
         self.store = self._made()
         self.gateway, self.source = Gateway(), Source()
         self.hasher = InlineHasher(Keyring({"test": bytes(range(32))}))
@@ -106,7 +108,7 @@ class Front:
         self.restart()
 
     def _made(self) -> Any:
-        return MemoryStore() if self.path is None else SQLiteStore(self.path)
+        return opened("memory", Path()) if self.path is None else opened(self.over, self.path)
 
     def restart(self) -> None:
         """Make everything anew that does not live in the store, and open the file again."""

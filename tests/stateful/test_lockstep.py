@@ -35,22 +35,23 @@ def test_a_hundred_thousand_steps(chunk: int) -> None:
     assert seen["redeemed"]
 
 
-def test_steps_over_a_file(tmp_path: Path) -> None:
-    assert random_steps(400, seed=1, folder=tmp_path) >= 400
+@pytest.mark.parametrize("over", ["sqlite", "composite", "postgresql", "mariadb"])
+def test_steps_over_each_store(over: str, tmp_path: Path) -> None:
+    assert random_steps(250, seed=1, folder=tmp_path, over=over) >= 250
 
 
 class Machine(RuleBasedStateMachine):
     """Draws steps with Hypothesis, which finds the shortest way to a difference."""
 
-    on_file = False
+    over = "memory"
     sessions: Bundle[int] = Bundle("sessions")
 
     @initialize(seed=st.integers(0, 10**6))
     def begin(self, seed: int) -> None:
-        self.folder = tempfile.TemporaryDirectory() if self.on_file else None
+        self.folder = None if self.over == "memory" else tempfile.TemporaryDirectory()
         folder = Path(self.folder.name) if self.folder else None
         self.rng = random.Random(seed)
-        self.world = World(self.rng, folder=folder)
+        self.world = World(self.rng, folder=folder, over=self.over)
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -148,7 +149,19 @@ class Machine(RuleBasedStateMachine):
 
 
 class MachineOnFile(Machine):
-    on_file = True
+    over = "sqlite"
+
+
+class MachineOnComposite(Machine):
+    over = "composite"
+
+
+class MachineOnPostgreSQL(Machine):
+    over = "postgresql"
+
+
+class MachineOnMariaDB(Machine):
+    over = "mariadb"
 
 
 _HYPOTHESIS = settings(
@@ -158,6 +171,12 @@ TestMemory = Machine.TestCase
 TestMemory.settings = settings(_HYPOTHESIS, max_examples=60)
 TestFile = MachineOnFile.TestCase
 TestFile.settings = settings(_HYPOTHESIS, max_examples=8)
+TestComposite = pytest.mark.slow(MachineOnComposite.TestCase)
+TestComposite.settings = TestFile.settings
+TestPostgreSQL = pytest.mark.slow(MachineOnPostgreSQL.TestCase)
+TestPostgreSQL.settings = TestFile.settings
+TestMariaDB = pytest.mark.slow(MachineOnMariaDB.TestCase)
+TestMariaDB.settings = TestFile.settings
 
 
 # ── The comparison itself can fail ───────────────────────────────────────────────────────────────────────────────────
