@@ -6,8 +6,10 @@ must hold, and the next child must be able to go on.
 
     python scripts/kill9.py --cycles 500
     python scripts/kill9.py --cycles 500 --store postgresql+psycopg://user@host/an_empty_database
+    python scripts/kill9.py --cycles 500 --redis
 
-Without an address it is SQLite in a temporary file. Exits with 1 when anything was lost.
+Without an address it is SQLite in a temporary file; with `--redis` a Redis of its own stands before it, and is killed
+at the same moment. Exits with 1 when anything was lost.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing import Bench
 
 if TYPE_CHECKING:
-    from kyc_verify.stores import SQLAlchemyStore
+    from kyc_verify.stores import CompositeStore, SQLAlchemyStore
+    from tests.services import Server
+
+    AnyStore = SQLiteStore | SQLAlchemyStore | CompositeStore
 
 POLICY = Policy(
     name="kill9",
@@ -46,10 +51,17 @@ LONGEST = 0.25
 RELEASED = {"opened", "answered", "redeemed"}
 
 
-def opened(place: Path | str) -> SQLiteStore | SQLAlchemyStore:
-    """Open the store at a path or an address."""
+def opened(place: Path | str) -> AnyStore:
+    """Open the store at a path or an address; ``unix:...|`` before it is a hot half."""
     if isinstance(place, Path):
         return SQLiteStore(place)
+    if "|" in place:
+        from redis import Redis  # noqa: PLC0415 - an extra
+
+        from kyc_verify.stores import CompositeStore, RedisStore  # noqa: PLC0415
+
+        hot, _, path = place.partition("|")
+        return CompositeStore(hot=RedisStore(Redis.from_url(hot, socket_timeout=10)), durable=SQLiteStore(path))
     from sqlalchemy import create_engine  # noqa: PLC0415 - an extra
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
@@ -84,8 +96,8 @@ def work(path: Path | str, cycle: int, say: Callable[[str], None]) -> None:
             say(f"redeemed {step.session_id} {grant.token}")
 
 
-def killed(path: Path | str, cycle: int, life: float) -> list[str]:
-    """Run a child for a while and kill it; returns the lines it has acknowledged, whole ones only."""
+def killed(path: Path | str, cycle: int, life: float, server: Server | None = None) -> list[str]:
+    """Run a child for a while and kill it, and a server; returns the lines it has acknowledged, whole ones only."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -106,6 +118,8 @@ def killed(path: Path | str, cycle: int, life: float) -> list[str]:
     while (left := end - time.monotonic()) > 0:
         if select.select([read], [], [], left)[0]:
             held += os.read(read, 65536)
+    if server is not None:
+        server.kill()
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     while part := os.read(read, 65536):
@@ -114,6 +128,8 @@ def killed(path: Path | str, cycle: int, life: float) -> list[str]:
     if not os.WIFSIGNALED(status):
         msg = "the child ended by itself"
         raise SystemExit(msg)
+    if server is not None:
+        server.start()
     return held.decode().split("\n")[:-1]
 
 
@@ -144,15 +160,13 @@ class Ledger:
         store.close()
 
     @staticmethod
-    def _records(store: SQLiteStore | SQLAlchemyStore) -> list[AuditRecord]:
+    def _records(store: AnyStore) -> list[AuditRecord]:
         found: list[AuditRecord] = []
         while page := store.records("default", len(found), 1000):
             found += page
         return found
 
-    def _line(
-        self, line: str, store: SQLiteStore | SQLAlchemyStore, bench: Bench, fresh: list[AuditRecord], cycle: int
-    ) -> None:
+    def _line(self, line: str, store: AnyStore, bench: Bench, fresh: list[AuditRecord], cycle: int) -> None:
         event, session, told = line.split()
         self.acknowledged[event] += 1
         loaded = store.load("default", session, bench.clock.now)
@@ -182,13 +196,23 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--seed", type=int, default=9)
     parser.add_argument("--store", metavar="URL", help="in place of SQLite in a temporary file; an empty database")
+    parser.add_argument("--redis", action="store_true", help="a hot half: starts redis-server for itself")
     given = parser.parse_args()
     lives, ledger = random.Random(given.seed), Ledger()  # noqa: S311 - repeatable
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = given.store or Path(folder) / "kyc.db"
+        path, server = given.store or Path(folder) / "kyc.db", None
+        if given.redis:
+            sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+            from tests.services import Server  # noqa: PLC0415 - needs the test extra
+
+            server = Server(Path(folder))
+            server.start()
+            path = f"unix://{server.socket}|{path}"
         for cycle in range(given.cycles):
-            ledger.check(path, killed(path, cycle, lives.uniform(0.0005, LONGEST)), cycle)
+            ledger.check(path, killed(path, cycle, lives.uniform(0.0005, LONGEST), server), cycle)
+        if server is not None:
+            server.kill()
     counts = ", ".join(f"{number} {event}" for event, number in sorted(ledger.acknowledged.items()))
     print(f"{given.cycles} kills in {time.monotonic() - start:.0f} s; acknowledged: {counts}")
     print(f"records of steps whose acknowledgement was cut off: {ledger.unacknowledged}")

@@ -1,10 +1,13 @@
 """Races in processes: many contenders at once for one budget, turn, grant, run number, and the end of one audit chain.
 
     python scripts/races.py --trials 1000 --contenders 10
-    python scripts/races.py --trials 1000 --contenders 10 --store postgresql+psycopg://user@host/an_empty_database
+    python scripts/races.py --trials 1000 --contenders 32 --store postgresql+psycopg://user@host/an_empty_database
+    python scripts/races.py --trials 1000 --contenders 32 --redis
+    python scripts/races.py --chain 1000 --contenders 16
 
-Without an address it is SQLite in a temporary file. Each contender is a process with the store opened for itself; all
-of them start at one barrier. A control, a store that checks and then acts, must be caught. Exits with 1 on a violation.
+Without an address it is SQLite in a temporary file; `--redis` puts a Redis of its own before it. Each contender is a process with
+the store opened for itself; all of them start at one barrier. `--chain` writes so many records from each contender
+instead. A control, a store that checks and then acts, must be caught. Exits with 1 on a violation.
 """
 
 from __future__ import annotations
@@ -29,13 +32,22 @@ from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing._contract.desk import CHAIN_KEY, Desk, charge
 
 LIMIT = 5
+EACH = 4
+"""Records that a contender writes to a chain in one trial."""
 DIGEST = b"d" * 32
 
 
 def opened(place: str) -> Any:  # noqa: ANN401 - one of several stores
-    """Open the store at a path or an address; ``naive:`` before a path is the control."""
+    """Open the store at a path or an address; ``naive:`` before it is the control, ``redis...|`` a hot half."""
     if place.startswith("naive:"):
         return Naive(place.removeprefix("naive:"))
+    if "|" in place:
+        from redis import Redis  # noqa: PLC0415 - an extra
+
+        from kyc_verify.stores import CompositeStore, RedisStore  # noqa: PLC0415
+
+        hot, _, durable = place.partition("|")
+        return CompositeStore(hot=RedisStore(Redis.from_url(hot, socket_timeout=60)), durable=opened(durable))
     if "://" not in place:
         return SQLiteStore(place, busy_timeout=60)
     from sqlalchemy import create_engine  # noqa: PLC0415 - an extra
@@ -97,36 +109,34 @@ def redeem_or_lock(desk: Desk, tenant: str, n: int) -> str:
 
 
 def write(desk: Desk, tenant: str, n: int) -> int:
-    """Append twenty records."""
-    for _ in range(20):
+    """Append some records."""
+    for _ in range(EACH):
         desk.note(tenant=tenant)
     return n
 
 
-def start_all(desk: Desk, tenant: str, many: int) -> None:
+def start_all(desk: Desk, tenant: str, n: int) -> None:
     """A session for each, on one budget."""
-    for n in range(many):
-        desk.start(f"{tenant}-{n}", "cust-1", charge(limit=LIMIT), tenant=tenant)
+    desk.start(f"{tenant}-{n}", "cust-1", charge(limit=LIMIT), tenant=tenant)
 
 
-def start_one(desk: Desk, tenant: str, many: int) -> None:
+def start_one(desk: Desk, tenant: str, n: int) -> None:
     """One session, and its grant."""
-    del many
-    desk.start(f"{tenant}-0", "cust-1", charge(limit=LIMIT), tenant=tenant)
-    desk.grant(DIGEST, f"{tenant}-0", tenant=tenant)
+    if n == 0:
+        desk.start(f"{tenant}-0", "cust-1", charge(limit=LIMIT), tenant=tenant)
+        desk.grant(DIGEST, f"{tenant}-0", tenant=tenant)
 
 
-def start_turn(desk: Desk, tenant: str, many: int) -> None:
+def start_turn(desk: Desk, tenant: str, n: int) -> None:
     """One session with an open question."""
-    del many
-    desk.start(f"{tenant}-0", "cust-1", charge(limit=LIMIT), tenant=tenant)
+    if n == 0:
+        desk.start(f"{tenant}-0", "cust-1", charge(limit=LIMIT), tenant=tenant)
 
 
-def start_grants(desk: Desk, tenant: str, many: int) -> None:
+def start_grants(desk: Desk, tenant: str, n: int) -> None:
     """A grant for each."""
-    for n in range(many):
-        desk.start(f"{tenant}-{n}", "cust-1", tenant=tenant)
-        desk.grant(bytes([n]) * 32, f"{tenant}-{n}", tenant=tenant)
+    desk.start(f"{tenant}-{n}", "cust-1", tenant=tenant)
+    desk.grant(bytes([n]) * 32, f"{tenant}-{n}", tenant=tenant)
 
 
 def chain(desk: Desk, tenant: str) -> str | None:
@@ -165,7 +175,7 @@ def each_its_own(desk: Desk, tenant: str, found: list[Any]) -> str | None:
 def one_chain(desk: Desk, tenant: str, found: list[Any]) -> str | None:
     """Whole, and with every record."""
     many = len(desk.records(tenant=tenant))
-    return chain(desk, tenant) or (None if many == 20 * len(found) + 1 else f"{many} records")
+    return chain(desk, tenant) or (None if many == EACH * len(found) + 1 else f"{many} records")
 
 
 CASES: dict[str, tuple[Callable[..., None], Callable[..., Any], Callable[..., str | None]]] = {
@@ -183,9 +193,11 @@ def contend(place: str, n: int, barrier: Barrier, pipe: Connection) -> None:
     desk = Desk(opened(place))
     while (told := pipe.recv()) is not None:
         case, tenant = told
+        prepare, act, _ = CASES[case]
+        prepare(desk, tenant, n)
         barrier.wait()
         try:
-            pipe.send(CASES[case][1](desk, tenant, n))
+            pipe.send(act(desk, tenant, n))
         except KycVerifyError as error:
             pipe.send(error.code)
 
@@ -202,10 +214,9 @@ def run(place: str, trials: int, many: int, cases: list[str]) -> dict[str, list[
         crew[-1].start()
     desk, violations = Desk(opened(place)), {case: list[str]() for case in cases}
     for at, case in enumerate(cases):
-        prepare, _, judge = CASES[case]
+        judge = CASES[case][2]
         for trial in range(trials):
             tenant = f"t{at}-{trial}-{time.time_ns()}"
-            prepare(desk, tenant, many)
             for pipe in pipes:
                 pipe.send((case, tenant))
             found = [pipe.recv() for pipe in pipes]
@@ -218,12 +229,41 @@ def run(place: str, trials: int, many: int, cases: list[str]) -> dict[str, list[
     return violations
 
 
+def append(place: str, n: int, many: int, barrier: Barrier) -> None:
+    """Write so many records to the one chain."""
+    del n
+    desk = Desk(opened(place))
+    barrier.wait()
+    for _ in range(many):
+        desk.note(tenant="chain")
+
+
+def long_chain(place: str, each: int, many: int) -> str | None:
+    """Write one chain from all contenders; returns what is wrong with it."""
+    context = mp.get_context("spawn")
+    barrier = context.Barrier(many)
+    crew = [context.Process(target=append, args=(place, n, each, barrier)) for n in range(many)]
+    for one in crew:
+        one.start()
+    for one in crew:
+        one.join()
+    desk, found = Desk(opened(place)), 0
+    records: list[Any] = []
+    while page := desk.store.records("chain", found, 1000):
+        records += page
+        found = len(records)
+    report = audit.verify(records, tenant="chain", keys={"chain-1": CHAIN_KEY})
+    return report.faults[0] if not report.intact else None if found == each * many else f"{found} records"
+
+
 def main() -> int:
     """Run the races and the control; 0 when nothing was violated."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--contenders", type=int, default=10)
+    parser.add_argument("--chain", type=int, metavar="RECORDS", help="one chain, so many records from each contender")
     parser.add_argument("--store", metavar="URL", help="in place of SQLite in a temporary file; an empty database")
+    parser.add_argument("--redis", action="store_true", help="a hot half: starts redis-server for itself")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = given.store or str(Path(folder) / "kyc.db")
@@ -233,7 +273,17 @@ def main() -> int:
             from kyc_verify.stores import SQLAlchemyStore  # noqa: PLC0415
 
             SQLAlchemyStore.migrate(create_engine(given.store))
+        if given.redis:
+            sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+            from tests.services import redis_server  # noqa: PLC0415 - needs the test extra
+
+            place = f"unix://{redis_server()}|{place}"
         began = time.monotonic()
+        if given.chain:
+            fault = long_chain(place, given.chain, given.contenders)
+            took = time.monotonic() - began
+            print(f"{given.contenders} writers, {given.chain} records each, {took:.0f} s: {fault or 'one chain'}")
+            return int(fault is not None)
         found = run(place, given.trials, given.contenders, list(CASES))
         for case, faults in found.items():
             print(f"{case:<32}{given.trials:>7} trials  {len(faults):>5} violations  {'; '.join(faults[:3])}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -997,6 +998,36 @@ class ForgetsOnRestart(Faulty):
     def __init__(self, inner: Store) -> None:
         super().__init__(MemoryStore())
         inner.close()
+
+
+class LosesTheLastSecond(Faulty):
+    """As what is acknowledged first and written later does: the last change is gone when the power is."""
+
+    fails = ("test_everything_survives_a_restart",)
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.before: sqlite3.Connection | None = None
+
+    def file(self) -> AbstractContextManager[sqlite3.Connection]:
+        assert isinstance(self.inner, SQLiteStore)
+        return closing(sqlite3.connect(self.inner._path))
+
+    def begin(self, tenant: str, session: str, turn: int, now: datetime) -> Begun:
+        if self.before is not None:
+            self.before.close()
+        self.before = sqlite3.connect(":memory:")
+        with self.file() as db:
+            db.backup(self.before)
+        return self.inner.begin(tenant, session, turn, now)
+
+    def close(self) -> None:
+        if self.before is not None:
+            with self.file() as db:
+                self.before.backup(db)
+            self.before.close()
+            self.before = None
+        self.inner.close()
 
 
 # ── Playing the contract ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(script: str, kind: str, *options: str) -> str:
     """Run a script on a store, emptied; returns what it prints."""
     command = [sys.executable, str(ROOT / "scripts" / script), *options]
-    if kind != "sqlite":
+    if kind == "redis":
+        command += ["--redis"]
+    elif kind != "sqlite":
         url = database(kind)
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
         with engine.begin() as db:
@@ -38,7 +40,7 @@ def _environment() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb", "redis"])
 def test_races_in_processes(kind: str) -> None:
     out = run("races.py", kind, "--trials", "8", "--contenders", "8")
     assert out.count("    0 violations") == 6
@@ -46,6 +48,11 @@ def test_races_in_processes(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_one_chain_of_many_writers() -> None:
+    assert "one chain" in run("races.py", "sqlite", "--chain", "20", "--contenders", "4")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "redis"])
 def test_kill_9(kind: str) -> None:
     assert "released without a record: 0" in run("kill9.py", kind, "--cycles", "6")
