@@ -119,7 +119,7 @@ def killed(path: Path | str, cycle: int, life: float, server: Server | None = No
         if select.select([read], [], [], left)[0]:
             held += os.read(read, 65536)
     if server is not None:
-        server.kill()
+        server.signal(signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     while part := os.read(read, 65536):
@@ -129,6 +129,7 @@ def killed(path: Path | str, cycle: int, life: float, server: Server | None = No
         msg = "the child ended by itself"
         raise SystemExit(msg)
     if server is not None:
+        server.kill()
         server.start()
     return held.decode().split("\n")[:-1]
 

@@ -5,9 +5,9 @@
     python scripts/races.py --trials 1000 --contenders 32 --redis
     python scripts/races.py --chain 1000 --contenders 16
 
-Without an address it is SQLite in a temporary file; `--redis` puts a Redis of its own before it. Each contender is a process with
-the store opened for itself; all of them start at one barrier. `--chain` writes so many records from each contender
-instead. A control, a store that checks and then acts, must be caught. Exits with 1 on a violation.
+Without an address it is SQLite in a temporary file; `--redis` puts a Redis of its own before it. Each contender is a
+process with the store opened for itself; all of them start at one barrier. `--chain` writes so many records from each
+contender instead. A control, a store that checks and then acts, must be caught. Exits with 1 on a violation.
 """
 
 from __future__ import annotations
