@@ -27,6 +27,7 @@ from kyc_verify.ports import Change, Charge, NewSession, Run
 from kyc_verify.stores import SQLiteStore
 from kyc_verify.stores import _lite as lite
 from kyc_verify.stores import _rows as rows
+from kyc_verify.stores._verbs import Verbs
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -52,27 +53,30 @@ def charges(who: int) -> tuple[Charge, ...]:
 # ── The store ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def enrolled(store: Verbs, many: int) -> None:
+    """Make one customer and one open run for each process."""
+    for who in range(many):
+        kept = [
+            Credential(
+                tenant="t", subject=f"cust-{who}", check=check, kind="digits", forms_version=1, salt=b"s" * 16,
+                profile=Argon2Profile(memory=65536, time=3, parallelism=4), key_id="1", full=b"f" * 32,
+                near=b"n" * 32, enrolled_at=NOW - DAY, enrolled_by="crm-import", seal=b"s" * 32,
+            )
+            for check in ("pin", "account_tenure")
+        ]  # fmt: skip
+        store.enroll("t", f"cust-{who}", kept, clear=(), fresh_key=b"k" * 32, seal=lambda head, _: seal(head), now=NOW)
+        new = NewSession(
+            tenant="t", id=f"session-{who}", subject=f"cust-{who}", known=True, fresh_key=b"k" * 32,
+            expires_at=NOW + DAY, run=Run(key=f"runs-{who}", window=DAY), watch=(), pin_key=f"pin-{who}",
+        )  # fmt: skip
+        store.open(new, None, NOW)
+        store.commit(change(who, 0, 1), seal, NOW)
+
+
 def prepare(path: Path, many: int) -> None:
     """Make a database with one customer and one open run for each process."""
     with SQLiteStore(path) as store:
-        for who in range(many):
-            kept = [
-                Credential(
-                    tenant="t", subject=f"cust-{who}", check=check, kind="digits", forms_version=1, salt=b"s" * 16,
-                    profile=Argon2Profile(memory=65536, time=3, parallelism=4), key_id="1", full=b"f" * 32,
-                    near=b"n" * 32, enrolled_at=NOW - DAY, enrolled_by="crm-import", seal=b"s" * 32,
-                )
-                for check in ("pin", "account_tenure")
-            ]  # fmt: skip
-            store.enroll(
-                "t", f"cust-{who}", kept, clear=(), fresh_key=b"k" * 32, seal=lambda head, _: seal(head), now=NOW
-            )
-            new = NewSession(
-                tenant="t", id=f"session-{who}", subject=f"cust-{who}", known=True, fresh_key=b"k" * 32,
-                expires_at=NOW + DAY, run=Run(key=f"runs-{who}", window=DAY), watch=(), pin_key=f"pin-{who}",
-            )  # fmt: skip
-            store.open(new, None, NOW)
-            store.commit(change(who, 0, 1), seal, NOW)
+        enrolled(store, many)
 
 
 def change(who: int, version: int, turn: int) -> Change:

@@ -89,7 +89,7 @@ def _attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, chec
         StoreError: it failed; or the acknowledgement of its commit did, so that nobody knows.
     """
     lite = db.dialect.name == "sqlite"
-    core = Core(db, metadata.tabled(metadata.kind_of(db.dialect)))
+    core = Core(db)
     try:
         if check:
             metadata.check(db)
