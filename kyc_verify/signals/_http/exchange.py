@@ -15,7 +15,8 @@ from tenacity import (
     retry_if_result,
     stop_after_attempt,
     stop_before_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from kyc_verify.terms import Secret
@@ -24,7 +25,7 @@ __all__ = ["NO_TOKEN", "Failure", "Line", "Reply", "Request", "Scheme", "Wire", 
 
 _TRIES: Final = 3
 _BUSY: Final = frozenset((429, 500, 502, 503, 504))
-_BACKOFF: Final = wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1)
+_BACKOFF: Final = wait_exponential(multiplier=0.1, max=1.0) + wait_random(0, 0.1)
 _LONGEST_TOKEN: Final = 8192
 
 

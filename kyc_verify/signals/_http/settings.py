@@ -74,7 +74,7 @@ def seconds(value: object) -> float:
     Raises:
         ConfigurationError: not a number of seconds above 0 and at most 9.
     """
-    if type(value) not in (int, float) or not 0 < value <= _MOST_SECONDS:  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST_SECONDS:
         msg = f"within must be seconds, more than 0 and at most {_MOST_SECONDS:g}"
         raise ConfigurationError(msg)
-    return float(value)  # type: ignore[arg-type]
+    return float(value)

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import httpcore
 import httpx
@@ -191,7 +191,7 @@ class SyncWire(Wire):
         body = _Body()
         response = transport.handle_request(request)
         try:
-            for part in response.stream:  # type: ignore[union-attr]  # a sync transport's stream
+            for part in cast("httpx.SyncByteStream", response.stream):
                 if body.full(part):
                     break
         finally:
@@ -234,7 +234,7 @@ class AsyncWire(Wire):
         body = _Body()
         response = await transport.handle_async_request(request)
         try:
-            async for part in response.stream:  # type: ignore[union-attr]  # an async transport's stream
+            async for part in cast("httpx.AsyncByteStream", response.stream):
                 if body.full(part):
                     break
         finally:
