@@ -6,16 +6,31 @@ A `Provider` serves it: what it is sent is validated, what it sends back is gene
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from kyc_verify import signals
+from kyc_verify.call import Call, Contact, Customer
+from kyc_verify.checks import Signal, SimSwap
+from kyc_verify.errors import SignalError
+from kyc_verify.ports import Message, SignalQuery
+from kyc_verify.terms import Outcome
+from kyc_verify.testing._contract.hosts import finished
+
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
 
 NUMBER = "+33612345678"
 TOKEN = "eyJ-canary-token-7731"
@@ -315,7 +330,11 @@ class Provider:
         else:
             body = json.loads(raw)
         wrong = complaint(body, api.body)
-        self.seen.append(Seen(found[0], unquote(handler.path), dict(handler.headers), body))
+        self.seen.append(
+            Seen(
+                found[0], unquote(handler.path), {name.lower(): value for name, value in handler.headers.items()}, body
+            )
+        )
         if wrong:
             self.complaints.append(f"{found[0]}{wrong}")
             return handler.error(400, "INVALID_ARGUMENT")
@@ -406,3 +425,47 @@ def fails(status: int, code: str, **headers: str) -> Answer:
 
 def writes(data: bytes, **how: float) -> Answer:
     return lambda handler, _: handler.raw(data, **how)
+
+
+# ── Whoever asks them ────────────────────────────────────────────────────────────────────────────────────────────────
+
+FRONTS = ("sync", "async")
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SINCE = datetime(2019, 5, 1, 9, 0, tzinfo=UTC)
+ON_RECORD = Contact(number=NUMBER, since=SINCE)
+CALL = Call(id="call-1", agent="agent-1", number=NUMBER, attestation="A")
+QUERY = SignalQuery(subject="cust-1", call=CALL, contact=ON_RECORD, number=NUMBER)
+STRANGER = replace(QUERY, contact=None)
+"""A query of somebody who is not there: the number is the presented one."""
+MESSAGE = Message(channel="sms", destination=NUMBER, text="Confirm", language="fr", key="session-1.1")
+BASIC = "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+
+
+def camara(front: str, provider: Provider, **more: Any) -> Any:
+    """Return a client of a provider."""
+    given = {"token": lambda: TOKEN, "insecure_loopback_for_tests": True} | more
+    return (signals.Camara if front == "sync" else signals.AsyncCamara)(provider.url, **given)
+
+
+def twilio(front: str, provider: Provider, **more: Any) -> Any:
+    """Return a client of a provider, which wants Twilio's credentials from now on."""
+    provider.authorisation = BASIC
+    given = {"secret": lambda: TOKEN, "insecure_loopback_for_tests": True} | more
+    roots = {"lookup_root": provider.url, "verify_root": provider.url}
+    return (signals.Twilio if front == "sync" else signals.AsyncTwilio)(SID, **roots, **given)
+
+
+def asked(source: Any, query: SignalQuery = QUERY) -> Any:
+    """Return what a source says, awaited where it must be; or the library's error."""
+    try:
+        return finished(source.get(query))
+    except SignalError as error:
+        return error
+
+
+def outcome(found: Any, query: SignalQuery = QUERY) -> Outcome:
+    """Return what comes of it in a verification: what raises fails, the rest is the check's to judge."""
+    if isinstance(found, Exception):
+        return Outcome.FAIL
+    signal = Signal(value=found, now=NOW, call=query.call, customer=Customer(), contact=query.contact)
+    return SimSwap().judge(signal)

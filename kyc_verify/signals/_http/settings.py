@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from functools import cache
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -51,6 +52,12 @@ def _loopback(parts: SplitResult) -> bool:
         return host == "localhost"
 
 
+@cache
+def _usual() -> ssl.SSLContext:
+    # Reading all authorities takes a tenth of a second; nobody outside sees it, so that nobody can change it.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def tls_context(given: object) -> ssl.SSLContext:
     """Return the TLS settings: those given, or the usual authorities.
 
@@ -58,7 +65,7 @@ def tls_context(given: object) -> ssl.SSLContext:
         ConfigurationError: they would take any server for the provider.
     """
     if given is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return _usual()
     if not isinstance(given, ssl.SSLContext):
         msg = "tls must be an ssl.SSLContext or None"
         raise ConfigurationError(msg)
