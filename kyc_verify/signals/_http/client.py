@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from kyc_verify.errors import ConfigurationError
+from kyc_verify.signals._http.awaited import AsyncWire
+from kyc_verify.signals._http.direct import SyncWire
 from kyc_verify.signals._http.exchange import Line, Scheme, Wire
 from kyc_verify.signals._http.fronts import AsyncCodes, AsyncSource, CodeOperation, Codes, Operation, Source
 from kyc_verify.signals._http.settings import seconds, tls_context
-from kyc_verify.signals._http.wires import AsyncWire, SyncWire
 
 __all__ = ["AsyncClient", "Client", "SyncClient"]
 

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from kyc_verify.errors import DeliveryError, SignalError
 from kyc_verify.ports import Message, SignalQuery
+from kyc_verify.signals._http.direct import finished
 from kyc_verify.signals._http.exchange import NO_TOKEN, Failure, Line, Reply, Request, ask, deadline
 from kyc_verify.signals._http.reading import Unreadable
-from kyc_verify.signals._http.wires import finished
 from kyc_verify.terms import Outcome, Secret
 
 __all__ = [
