@@ -31,7 +31,9 @@ class TestCamara(SignalContract):
 
 
 class TestCamaraThatIsOut(SignalContract):
-    @pytest.fixture(params=[fails(501, "NOT_IMPLEMENTED"), writes(b"", pause=9.0), says({"swapped": NUMBER})], ids=range(3))
+    @pytest.fixture(
+        params=[fails(501, "NOT_IMPLEMENTED"), writes(b"", pause=9.0), says({"swapped": NUMBER})], ids=range(3)
+    )
     def make_source(self, front: str, provider: Provider, request: pytest.FixtureRequest) -> Callable[[], Any]:
         provider.answer("sim-swap/check", request.param)
         return lambda: camara(front, provider, within=2.0).sim_swap()
