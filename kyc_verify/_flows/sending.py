@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from kyc_verify import prompts
 from kyc_verify._flows.case import Case
@@ -17,6 +18,10 @@ from kyc_verify.session import Code, State
 from kyc_verify.terms import Channel, Secret
 
 __all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "recipient"]
+
+
+_PLACE: Final = "{{code}}"
+"""Where a provider that makes its own codes puts them: CAMARA One Time Password SMS 1.1.1, ``message``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +124,15 @@ def _text(check: AskedCheck, lang: str, purpose: str, stake: Stake | None, code:
         said = prompts.text(
             "message.code.stake", lang, amount=f"{stake.amount:f}", currency=stake.currency, payee=stake.payee or "-"
         )
-    if isinstance(check, OneTimeCode) and code is not None:
+    if isinstance(check, OneTimeCode):
         template = "plain" if check.template == "plain" else "warning"
-        return prompts.text(f"message.code.{template}", lang, purpose=purpose, stake=said, code=code.reveal())
+        return prompts.text(
+            f"message.code.{template}",
+            lang,
+            purpose=purpose,
+            stake=said,
+            code=_PLACE if code is None else code.reveal(),
+        )
     return prompts.text("message.push", lang, purpose=purpose, stake=said)
 
 

@@ -47,7 +47,7 @@ class Message:
     Attributes:
         channel: ``sms``, ``voice``, ``email``, ``callback`` ...
         destination: The number or address on record.
-        text: What to say; it holds the code.
+        text: What to say; it holds the code, or ``{{code}}`` where a `CodeService` puts its own.
         language: Of the text.
         key: Stable for this message: a gateway that sees it twice sends once.
     """

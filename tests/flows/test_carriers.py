@@ -154,6 +154,21 @@ def test_codes_of_a_carrier(make: Callable[..., Any], front: str, carrier: Provi
     assert [seen.body["code"] for seen in carrier.seen[2:]] == ["111111", "048213"]
 
 
+@pytest.mark.parametrize(("purpose", "whole"), [("a new card", True), ("a very much longer purpose " * 3, False)])
+def test_the_message_says_what_the_code_is_for(
+    make: Callable[..., Any], front: str, carrier: Provider, purpose: str, *, whole: bool
+) -> None:
+    """As far as the carrier's 160 characters go; a warning not to pass the code on is always there."""
+    action = Requirement(bits=3, checks=("one_time_code",), purpose={"en": purpose})
+    warned = policy(checks=[checks.SimSwap(), checks.OneTimeCode()], actions={"card": action})
+    desk = make(warned, services={"sms": camara(front, carrier).one_time_code()})
+    desk.open("card")
+    (seen,) = carrier.seen
+    assert seen.body["message"].count("{{code}}") == 1
+    assert "Never tell or forward it" in seen.body["message"]
+    assert seen.body["message"].startswith("For: a new card.") is whole
+
+
 @pytest.mark.parametrize(
     "answer", [fails(500, "INTERNAL"), fails(404, "NOT_FOUND"), says({"valid": True}), writes(b""), says(None, 202)]
 )
