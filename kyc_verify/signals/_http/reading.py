@@ -117,12 +117,9 @@ def instant(found: object, name: str) -> datetime | None:
     if type(value) is not str or not _INSTANT.match(value):
         raise Unreadable
     try:
-        read = datetime.fromisoformat(_FRACTION.sub(r"\1", value.upper()))
-        if read.utcoffset() is None:
-            raise Unreadable
+        return datetime.fromisoformat(_FRACTION.sub(r"\1", value.upper()))
     except ValueError:
         raise Unreadable from None
-    return read
 
 
 def day(value: object) -> str | None:
