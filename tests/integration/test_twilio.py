@@ -269,6 +269,12 @@ def test_channels(client: Any, platform: Provider, channel: str, destination: st
     assert [seen.body["Channel"] for seen in platform.seen] == ([] if wanted is None else [wanted])
 
 
+def test_a_language_that_twilio_lacks_is_left_to_it(client: Any, platform: Provider) -> None:
+    for language in ("en", "fr", "es", "fa"):
+        sent(client.verify(SERVICE), language=language)
+    assert [seen.body.get("Locale") for seen in platform.seen] == ["en", "fr", "es", None]
+
+
 def test_a_resend_is_a_new_code(client: Any, platform: Provider) -> None:
     """Twilio sends an open code again, which would be good for what it was sent for before, too."""
     platform.answer("verify", begun(attempts=2), begun(sid=NEXT))

@@ -28,6 +28,8 @@ _CODE: Final = re.compile(r"[0-9A-Za-z]{4,10}\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}\Z", re.ASCII)
 _ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}\Z")
 _CHANNELS: Final = {"sms": "sms", "voice": "call", "email": "email"}
+_LOCALES: Final = frozenset(("en", "fr", "es"))
+"""Of the languages that messages come in, those that Verify has; another one is answered by 404, and nothing is sent."""
 _ENDED: Final = frozenset(("pending", "canceled", "max_attempts_reached", "deleted", "failed", "expired"))
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -50,8 +52,8 @@ class Verifications(CodeOperation):
         wanted = _ADDRESS if channel == "email" else _NUMBER
         if channel is None or not wanted.match(message.destination):
             return Failure("was not asked: it does not go to this destination by this channel", sent=False)
-        body = {"To": message.destination, "Channel": channel, "Locale": message.language}
-        return self._post("Verifications", body)
+        locale = {"Locale": message.language} if message.language in _LOCALES else {}
+        return self._post("Verifications", {"To": message.destination, "Channel": channel} | locale)
 
     def handle(self, reply: Reply, message: Message) -> str | Request | Failure:
         """Bind the verification's SID to its service; only what was begun now, for this destination, is taken."""
