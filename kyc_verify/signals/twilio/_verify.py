@@ -29,7 +29,7 @@ _NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}\Z", re.ASCII)
 _ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}\Z")
 _CHANNELS: Final = {"sms": "sms", "voice": "call", "email": "email"}
 _LOCALES: Final = frozenset(("en", "fr", "es"))
-"""Of the languages that messages come in, those that Verify has; another one is answered by 404, and nothing is sent."""
+"""Those of our messages' languages that Verify has: another one is answered by 404, and nothing is sent."""
 _ENDED: Final = frozenset(("pending", "canceled", "max_attempts_reached", "deleted", "failed", "expired"))
 _FORM: Final = "application/x-www-form-urlencoded"
 
