@@ -8,21 +8,48 @@ from typing import TYPE_CHECKING, Any, Final
 from kyc_verify.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from kyc_verify.signals import calls, verstat
+    from kyc_verify.signals.attested import AttestationStatus, Attested
     from kyc_verify.signals.camara import AsyncCamara, Camara
+    from kyc_verify.signals.stir import Certificates, Chain, ReplayWindow, TrustedCertificates, verify_identity
     from kyc_verify.signals.twilio import AsyncTwilio, Twilio
 
-__all__ = ["AsyncCamara", "AsyncTwilio", "Camara", "Twilio"]
+__all__ = [
+    "AsyncCamara",
+    "AsyncTwilio",
+    "AttestationStatus",
+    "Attested",
+    "Camara",
+    "Certificates",
+    "Chain",
+    "ReplayWindow",
+    "TrustedCertificates",
+    "Twilio",
+    "calls",
+    "verify_identity",
+    "verstat",
+]
 
 _HOME: Final = {
     "AsyncCamara": "camara",
     "AsyncTwilio": "twilio",
+    "AttestationStatus": "attested",
+    "Attested": "attested",
     "Camara": "camara",
+    "Certificates": "stir",
+    "Chain": "stir",
+    "ReplayWindow": "stir",
+    "TrustedCertificates": "stir",
     "Twilio": "twilio",
+    "verify_identity": "stir",
 }
-_EXTRA: Final = {"camara": "camara", "twilio": "twilio"}
+_EXTRA: Final = {"camara": "camara", "stir": "stir", "twilio": "twilio"}
+_MODULES: Final = frozenset(("calls", "verstat"))
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above are typed for checkers
+    if name in _MODULES:
+        return import_module(f"kyc_verify.signals.{name}")
     if name in _HOME:
         home = _HOME[name]
         try:
