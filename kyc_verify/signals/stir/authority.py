@@ -19,6 +19,8 @@ _RANGE: Final = 0xA1
 _ONE: Final = 0xA2
 _LONG: Final = 0x80
 _MOST_OCTETS: Final = 4
+_FEWEST: Final = 2
+_HEAD: Final = 2
 _NUMBER: Final = re.compile(rb"[0-9#*]{1,15}\Z")
 
 
@@ -40,9 +42,7 @@ class Authority:
             return True
         if digits in self.numbers:
             return True
-        return any(
-            len(first) == len(digits) and 0 <= int(digits) - int(first) < count for first, count in self.ranges
-        )
+        return any(len(first) == len(digits) and 0 <= int(digits) - int(first) < count for first, count in self.ranges)
 
 
 def read(der: bytes) -> Authority:
@@ -72,7 +72,7 @@ def read(der: bytes) -> Authority:
             count, more = _value(pair, _INTEGER)
             first = _digits(text)
             # RFC 8226: the count is 2 or more; a star or a hash has no successor.
-            if more or not first.isdecimal() or not count or not 1 < int.from_bytes(count, signed=True):
+            if more or not first.isdecimal() or int.from_bytes(count, signed=True) < _FEWEST:
                 raise Refusal("certificate_numbers")
             ranges.append((first, int.from_bytes(count, signed=True)))
         else:
@@ -90,13 +90,13 @@ def _digits(text: bytes) -> str:
 
 def _value(data: bytes, tag: int) -> tuple[bytes, bytes]:
     """Split the first value off, of that tag and with its length in the shortest form."""
-    if len(data) < 2 or data[0] != tag:  # noqa: PLR2004 - a tag and a length
+    if len(data) < _HEAD or data[0] != tag:
         raise Refusal("certificate_numbers")
-    length, start = data[1], 2
+    length, start = data[1], _HEAD
     if length >= _LONG:
         octets = length - _LONG
         start += octets
-        length = int.from_bytes(data[2:start])
+        length = int.from_bytes(data[_HEAD:start])
         shortest = max(1, (length.bit_length() + 7) // 8)
         if not 0 < octets <= _MOST_OCTETS or octets != shortest or length < _LONG:
             raise Refusal("certificate_numbers")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kyc_verify.errors import ConfigurationError, UsageError
@@ -72,7 +71,8 @@ class TrustedCertificates:
         anchors: Material | Sequence[Material],
         source: Callable[[str], Material | Sequence[Material] | None],
     ) -> None:
-        names = () if isinstance(hosts, str) else tuple(hosts)
+        given: object = hosts
+        names = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else ()
         if not names or not all(isinstance(name, str) and _HOST.match(name.lower()) for name in names):
             msg = "hosts must be names of hosts, without scheme or path"
             raise ConfigurationError(msg)
@@ -84,7 +84,8 @@ class TrustedCertificates:
         if not readable:
             msg = "anchors must be certificates in PEM or DER"
             raise ConfigurationError(msg)
-        if not callable(source):
+        asked: object = source
+        if not callable(asked):
             msg = "source must be callable with an address"
             raise ConfigurationError(msg)
         self.hosts: Collection[str] = frozenset(name.lower() for name in names)
@@ -121,20 +122,18 @@ def lookup(certificates: Provider | None, x5u: str) -> Validated:
     if hasattr(given, "__await__"):
         # Closed so that nothing waits for it; whoever awaits must do so before verifying.
         getattr(given, "close", lambda: None)()
-        raise Refusal("certificate_source_failed")
+        raise Refusal("source_failed")
     return chain.vouched(_several(given))
 
 
-def _asked(certificates: Provider | None, x5u: str) -> object:
+def _asked(certificates: object, x5u: str) -> object:
+    if certificates is None:
+        return None
     hosts = getattr(certificates, "hosts", None)
     if hosts is not None and passport.host(x5u) not in hosts:
         raise Refusal("x5u_not_allowed")
-    if isinstance(certificates, Mapping):
-        ask = certificates.__getitem__
-    elif certificates is None:
-        return None
-    else:
-        ask = getattr(certificates, "get", certificates)
+    # A mapping's own `get` would say of what it lacks that there is none now.
+    ask = certificates.__getitem__ if isinstance(certificates, Mapping) else getattr(certificates, "get", certificates)
     if not callable(ask):
         msg = "certificates must be a provider, a mapping of addresses, or a function of the address"
         raise UsageError(msg)
@@ -143,7 +142,7 @@ def _asked(certificates: Provider | None, x5u: str) -> object:
     except LookupError:
         raise Refusal("x5u_not_allowed") from None
     except Exception:  # noqa: BLE001 - whatever a provider raises, there is no certificate
-        raise Refusal("certificate_source_failed") from None
+        raise Refusal("source_failed") from None
 
 
 def _several(given: object) -> tuple[Any, ...]:

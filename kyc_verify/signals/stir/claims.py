@@ -98,7 +98,7 @@ def diversion(said: Mapping[str, Any]) -> Claims:
 def _made(said: Mapping[str, Any]) -> int:
     iat = said.get("iat")
     # A bool is an int in Python, and an exponent makes an infinity of a number that JSON permits.
-    if type(iat) not in (int, float) or not 0 < iat < _LATEST:
+    if not isinstance(iat, int | float) or type(iat) is bool or not 0 < iat < _LATEST:
         raise Refusal("iat")
     return round(iat * _MICRO)
 

@@ -20,7 +20,7 @@ _NONE: Final = {
 _UNAVAILABLE: Final = {
     "no_clock": "there is no time to judge freshness by",
     "no_certificate": "the provider has no certificate for it now",
-    "certificate_source_failed": "the provider of certificates failed",
+    "source_failed": "the provider of certificates failed",
     "replay_window_full": "the replay window holds no more tokens",
 }
 
