@@ -76,6 +76,44 @@ def _parsed(number: str, region: str | None) -> PhoneNumber:
     return parsed
 
 
+@lru_cache(maxsize=256)
+def _prefix(code: int) -> re.Pattern[str] | None:
+    """Return what is dialled before a number inside the country of a code, or what never matches; None: no country."""
+    import phonenumbers  # noqa: PLC0415 - heavy, on first use
+
+    region = phonenumbers.region_code_for_country_code(code)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    return None if metadata is None else re.compile(metadata.national_prefix_for_parsing or r"(?!)")
+
+
+def _stands(digits: str) -> bool:
+    """Whether international digits are their own canonical form, seen without reading them as people write.
+
+    False says only that it is not seen here. Nothing is dropped from a number that does not begin with what is dialled
+    before it inside its country; so what is left to ask is whether it is valid.
+    """
+    import phonenumbers  # noqa: PLC0415 - heavy, on first use
+
+    for length in (1, 2, 3):  # country codes are prefix-free
+        prefix = _prefix(int(digits[:length]))
+        if prefix is not None:
+            national = digits[length:]
+            zeros = len(national) - len(national.lstrip("0"))
+            return (
+                0 < len(national) > zeros
+                and prefix.match(national) is None
+                and phonenumbers.is_valid_number(
+                    phonenumbers.PhoneNumber(
+                        country_code=int(digits[:length]),
+                        national_number=int(national),
+                        italian_leading_zero=zeros > 0 or None,
+                        number_of_leading_zeros=zeros if zeros > 1 else None,
+                    )
+                )
+            )
+    return False
+
+
 @lru_cache(maxsize=1)
 def _regions() -> frozenset[str]:
     import phonenumbers  # noqa: PLC0415 - heavy, on first use
@@ -101,6 +139,8 @@ def canonical(number: str, *, region: str | None) -> str:
     if len(number) > _LONGEST:
         raise Refused("too_long")
     ready = _CANONICAL.match(number)
+    if ready is not None and ready[2] is None and _stands(number[1:]):
+        return number
     if ready is None:
         number = _readable(number)
         if not number.startswith(("+", "tel:+")) and (region or "").upper() not in _regions():
