@@ -70,7 +70,7 @@ def sip(compact: str, x5u: str = X5U, ppt: str | None = "shaken") -> str:
     return f"{compact};info=<{x5u}>;alg=ES256" + (f";ppt={ppt}" if ppt else "")
 
 
-def certificate(  # noqa: PLR0913 - what certificates differ in
+def certificate(
     name: str,
     signer: Any,
     *,

@@ -16,7 +16,7 @@ import hmac
 import re
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kyc_verify.answers._fold import fold_text
 from kyc_verify.answers.forms import Refused
@@ -31,6 +31,9 @@ VERSION: Final = 1
 
 _LONGEST: Final = 64
 _EXTENSION: Final = ";ext="
+_NEVER: Final = r"(?!)"
+# What people put between digits and nobody gives a meaning.
+_BETWEEN: Final = re.compile(r"(?<=[0-9)])(?:[ .-]| ?\(|\) ?)(?=[0-9(])")
 _CANONICAL: Final = re.compile(r"(\+[1-9][0-9]{4,14})(?:;ext=([0-9]{1,11}))?\Z", re.ASCII)
 # What may stand around digits; letters only in the words for an extension.
 _WRITTEN: Final = re.compile(r"[-+0-9 ().,/;:#~=x*]*\Z", re.ASCII)
@@ -76,42 +79,75 @@ def _parsed(number: str, region: str | None) -> PhoneNumber:
     return parsed
 
 
-@lru_cache(maxsize=256)
-def _prefix(code: int) -> re.Pattern[str] | None:
-    """Return what is dialled before a number inside the country of a code, or what never matches; None: no country."""
+class _Code(NamedTuple):
+    """A country code.
+
+    Attributes:
+        prefix: What is dialled before a number inside; what never matches where there is none.
+        regions: The countries that share the code, in the order in which they are asked.
+        begins: Its n-th group matches what the numbers of ``named[n - 1]`` begin with, for those that say so.
+        named: Their places in `regions`.
+    """
+
+    prefix: re.Pattern[str]
+    regions: tuple[str, ...]
+    begins: re.Pattern[str]
+    named: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def _code(code: int) -> _Code | None:
     import phonenumbers  # noqa: PLC0415 - heavy, on first use
 
-    region = phonenumbers.region_code_for_country_code(code)
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    return None if metadata is None else re.compile(metadata.national_prefix_for_parsing or r"(?!)")
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)
+    if regions is None:
+        return None
+    known = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in regions]
+    prefix, *_ = [metadata.national_prefix_for_parsing if metadata else None for metadata in known]
+    digits = [metadata.leading_digits if metadata and len(known) > 1 else None for metadata in known]
+    return _Code(
+        re.compile(prefix or _NEVER),
+        regions,
+        re.compile("|".join(f"({begins})" for begins in digits if begins) or _NEVER),
+        tuple(place for place, begins in enumerate(digits) if begins),
+    )
 
 
 def _stands(digits: str) -> bool:
     """Whether international digits are their own canonical form, seen without reading them as people write.
 
     False says only that it is not seen here. Nothing is dropped from a number that does not begin with what is dialled
-    before it inside its country; so what is left to ask is whether it is valid.
+    before it inside its country; so what is left to ask is whether it is valid there.
     """
     import phonenumbers  # noqa: PLC0415 - heavy, on first use
 
-    for length in (1, 2, 3):  # country codes are prefix-free
-        prefix = _prefix(int(digits[:length]))
-        if prefix is not None:
-            national = digits[length:]
-            zeros = len(national) - len(national.lstrip("0"))
-            return (
-                0 < len(national) > zeros
-                and prefix.match(national) is None
-                and phonenumbers.is_valid_number(
-                    phonenumbers.PhoneNumber(
-                        country_code=int(digits[:length]),
-                        national_number=int(national),
-                        italian_leading_zero=zeros > 0 or None,
-                        number_of_leading_zeros=zeros if zeros > 1 else None,
-                    )
-                )
-            )
-    return False
+    for length in (1, 2, 3):  # no code begins another
+        code = _code(int(digits[:length]))
+        if code is not None:
+            break
+    else:
+        return False
+    national = digits[length:]
+    zeros = len(national) - len(national.lstrip("0"))
+    if zeros == len(national) or code.prefix.match(national):
+        return False
+    number = phonenumbers.PhoneNumber(
+        country_code=int(digits[:length]),
+        national_number=int(national),
+        italian_leading_zero=True if zeros else None,
+        number_of_leading_zeros=zeros if zeros > 1 else None,
+    )
+    # Of countries that share a code the first whose digits the number begins with decides, unless one before it that
+    # names no digits has the number: so the one that decides is asked first.
+    begins = code.begins.match(national)
+    decides = len(code.regions) if begins is None else code.named[(begins.lastindex or 1) - 1]
+    if begins is not None and phonenumbers.is_valid_number_for_region(number, code.regions[decides]):
+        return True
+    return any(
+        phonenumbers.is_valid_number_for_region(number, region)
+        for place, region in enumerate(code.regions[:decides])
+        if place not in code.named
+    )
 
 
 @lru_cache(maxsize=1)
@@ -143,6 +179,9 @@ def canonical(number: str, *, region: str | None) -> str:
         return number
     if ready is None:
         number = _readable(number)
+        spaced = "+" + _BETWEEN.sub("", number[1:])
+        if number.startswith("+") and _CANONICAL.match(spaced) and _stands(spaced[1:]):
+            return spaced
         if not number.startswith(("+", "tel:+")) and (region or "").upper() not in _regions():
             raise Refused("no_region")
     parsed = _parsed(number, None if region is None else region.upper())

@@ -116,9 +116,10 @@ def test_a_signed_header_of_anything_verifies_only_as_it_must_be(name: str, valu
 @given(st.binary(max_size=80))
 def test_any_list_of_numbers_is_read_or_refused(der: bytes) -> None:
     try:
-        authority.read(der)
-    except Refusal as refusal:
-        assert refusal.reason == "certificate_numbers"
+        found = authority.read(der)
+    except Refusal:
+        return
+    assert isinstance(found.covers("12155551212"), bool)
 
 
 WHO: Final[dict[str, Any]] = {"agent": "agent-7"}
@@ -126,7 +127,7 @@ PAYLOAD: Final = st.one_of(
     st.binary(max_size=300),
     st.text(max_size=300),
     st.dictionaries(
-        st.sampled_from(["Call-ID", "From", "P-Asserted-Identity", "LINKEDID", "uuid", "Channel", "CallSid"]) | st.text(),
+        st.sampled_from(["Call-ID", "From", "P-Asserted-Identity", "LINKEDID", "uuid", "Channel"]) | st.text(),
         st.text() | st.none() | st.lists(st.text(), max_size=3) | st.dictionaries(st.text(), st.text(), max_size=2),
         max_size=6,
     ),

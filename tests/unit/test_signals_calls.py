@@ -170,7 +170,9 @@ def test_the_headers_of_an_invite() -> None:
 
 @pytest.mark.parametrize("trusted_peer", [False, None, 0, 1, "yes"])
 def test_what_an_untrusted_peer_writes_attests_nothing(trusted_peer: Any) -> None:
-    call = invite(trusted_peer=trusted_peer, **{"P-Asserted-Identity": "<sip:+12125550000@x;verstat=TN-Validation-Passed>"})
+    call = invite(
+        trusted_peer=trusted_peer, **{"P-Asserted-Identity": "<sip:+12125550000@x;verstat=TN-Validation-Passed>"}
+    )
     assert (call.number, call.attestation) == (NUMBER, None)
 
 
@@ -195,7 +197,11 @@ ASSERTED = "P-Asserted-Identity"
         ({ASSERTED: "<sip:+12155551212;verstat=TN-Validation-Passed-A@x>"}, NUMBER, None),
         ({ASSERTED: "<sip:+12155551212;verstat=TN-Validation-Passed;verstat=TN-Validation-Failed@x>"}, NUMBER, None),
         ({ASSERTED: '"<tel:+12155551212;verstat=TN-Validation-Passed>" <sip:+12125550000@x>'}, "+12125550000", None),
-        ({ASSERTED: '"a\\"<tel:+12155551212;verstat=TN-Validation-Passed>" <sip:+12125550000@x>'}, "+12125550000", None),
+        (
+            {ASSERTED: '"a\\"<tel:+12155551212;verstat=TN-Validation-Passed>" <sip:+12125550000@x>'},
+            "+12125550000",
+            None,
+        ),
         ({ASSERTED: "<sip:anonymous@anonymous.invalid;verstat=TN-Validation-Passed>"}, None, "A"),
         ({ASSERTED: "rubbish"}, None, None),
         ({ASSERTED: ""}, NUMBER, None),
@@ -214,7 +220,12 @@ def test_what_a_trusted_peer_writes(changes: dict[str, Any], number: str | None,
 
 
 def test_names_of_headers_in_any_case_and_short() -> None:
-    pairs = [("i", "call-1"), ("f", "<sip:+12155551212@x>"), ("p-asserted-identity", "<tel:+12155551212;VERSTAT=TN-Validation-Passed>"), ("ATTESTATION-INFO", "C")]
+    pairs = [
+        ("i", "call-1"),
+        ("f", "<sip:+12155551212@x>"),
+        ("p-asserted-identity", "<tel:+12155551212;VERSTAT=TN-Validation-Passed>"),
+        ("ATTESTATION-INFO", "C"),
+    ]
     call = invite(pairs)
     assert (call.id, call.number, call.attestation) == ("call-1", NUMBER, "C")
 
@@ -333,7 +344,9 @@ def test_a_contact_whose_number_nobody_presented(changes: dict[str, Any], number
     assert calls.amazon_connect(CONTACT | changes, **WHO).number == number
 
 
-@pytest.mark.parametrize("changes", [{"Channel": "CHAT"}, {"Channel": None}, {"ContactId": 1, "InitialContactId": None}])
+@pytest.mark.parametrize(
+    "changes", [{"Channel": "CHAT"}, {"Channel": None}, {"ContactId": 1, "InitialContactId": None}]
+)
 def test_a_contact_that_is_no_call(changes: dict[str, Any]) -> None:
     with pytest.raises(SignalError):
         calls.amazon_connect(CONTACT | changes, **WHO)

@@ -26,7 +26,7 @@ from kyc_verify import Call, Contact, Customer, Outcome, checks
 from kyc_verify.checks.base import Signal
 from kyc_verify.errors import ConfigurationError, NoTruthValue, UsageError
 from kyc_verify.signals import Attested, Chain, ReplayWindow, TrustedCertificates, verify_identity
-from kyc_verify.signals.stir import REASONS, authority, claims, passport
+from kyc_verify.signals.stir import REASONS, claims, passport
 from kyc_verify.signals.stir.reasons import Refusal
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -451,7 +451,7 @@ def test_two_numbers_that_are_none_are_not_the_same() -> None:
     "iat": st.one_of(st.integers(1, 10**11), st.just(IAT)),
     "orig": st.from_regex(r"\+?[0-9]{1,17}", fullmatch=True),
     "dest": st.from_regex(r"\+?[0-9]{1,17}", fullmatch=True),
-    "origid": st.from_regex(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", fullmatch=True),
+    "origid": st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()),
 }))  # fmt: skip
 def test_a_glance_sees_what_the_long_way_sees(said: dict[str, Any]) -> None:
     whole = p.claims(**said | {"orig": {"tn": said["orig"]}, "dest": {"tn": [said["dest"]]}})
@@ -529,6 +529,11 @@ def test_a_well_kept_library_agrees_on_signatures() -> None:
 # ── Certificates ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def odd(identifier: str) -> Any:
+    """Return an extension that nobody here reads."""
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier(identifier), b"\x30\0")
+
+
 def published(leaf: Any, *above: Any) -> TrustedCertificates:
     return trusted(p.pem(leaf, *(above or (PROVIDER.authority,))))
 
@@ -545,11 +550,11 @@ def published(leaf: Any, *above: Any) -> TrustedCertificates:
         ({"usage": None}, "verified"),
         ({"usage": False}, "certificate_use"),
         ({"digest": hashes.SHA384()}, "verified"),
-        ({"extensions": ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"), True),)}, "certificate_critical"),
-        ({"extensions": ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"), False),)}, "verified"),
+        ({"extensions": ((odd("1.2.3.4"), True),)}, "certificate_critical"),
+        ({"extensions": ((odd("1.2.3.4"), False),)}, "verified"),
         ({"extensions": ((x509.NameConstraints([x509.DNSName("a")], None), True),)}, "certificate_critical"),
-        ({"extensions": ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.27"), b"\x30\0"), False),)}, "certificate_limits"),
-        ({"extensions": ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.33"), b"\x30\0"), True),)}, "certificate_limits"),
+        ({"extensions": ((odd("1.3.6.1.5.5.7.1.27"), False),)}, "certificate_limits"),
+        ({"extensions": ((odd("1.3.6.1.5.5.7.1.33"), True),)}, "certificate_limits"),
     ],
 )  # fmt: skip
 def test_a_signing_certificate(changes: dict[str, Any], expected: str) -> None:
@@ -576,7 +581,7 @@ def above(**changes: Any) -> tuple[Any, Any]:
         ({"usage": None}, "verified"),
         ({"until": p.NOW - timedelta(seconds=1)}, "certificate_expired"),
         ({"since": p.NOW + timedelta(seconds=1)}, "certificate_not_yet"),
-        ({"extensions": ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"), True),)}, "certificate_critical"),
+        ({"extensions": ((odd("1.2.3.4"), True),)}, "certificate_critical"),
         ({"extensions": ((p.numbers("12155551212"), False),)}, "verified"),
         ({"extensions": ((p.numbers("12155551213"), False),)}, "not_authorised"),
         ({"signer": rsa.generate_private_key(public_exponent=65537, key_size=2048)}, "chain"),
@@ -589,7 +594,9 @@ def test_a_certificate_above_it(changes: dict[str, Any], expected: str) -> None:
 def test_a_path_is_no_longer_than_each_of_it_allows() -> None:
     first_key, second_key = p.key(), p.key()
     for length, expected in ((0, "chain"), (1, "verified")):
-        first = p.certificate("first", first_key, issuer=PROVIDER.root, by=PROVIDER.root_key, ca=True, path_length=length)
+        first = p.certificate(
+            "first", first_key, issuer=PROVIDER.root, by=PROVIDER.root_key, ca=True, path_length=length
+        )
         second = p.certificate("second", second_key, issuer=first, by=first_key, ca=True)
         leaf = p.certificate("SHAKEN 1234", PROVIDER.key, issuer=second, by=second_key)
         assert reason(PROVIDER.sign(), published(leaf, second, first)) == expected
@@ -619,11 +626,13 @@ def _weak() -> Any:
         (lambda: trusted("\ud800"), "certificate_malformed"),
         (lambda: trusted(b"x" * 70_000), "certificate_malformed"),
         (lambda: trusted([PROVIDER.leaf] * 7), "certificate_malformed"),
-        (lambda: trusted([7]), "certificate_malformed"),
-        (lambda: trusted(7), "certificate_malformed"),
-        (lambda: trusted(p.pem(p.certificate("p-384", ec.generate_private_key(MULTI))), anchors=PROVIDER.root), "chain"),
+        (lambda: trusted([7]), "source_failed"),
+        (lambda: trusted(7), "source_failed"),
+        (lambda: trusted(p.pem(p.certificate("p-384", ec.generate_private_key(MULTI)))), "chain"),
         (lambda: trusted(source=lambda _: None), "no_certificate"),
         (lambda: trusted(hosts=["other.example.com"]), "x5u_not_allowed"),
+        (lambda: {p.X5U: 7}, "certificate_malformed"),
+        (lambda: {p.X5U: [b"", 7]}, "certificate_malformed"),
         (lambda: None, "no_certificate"),
         (dict, "x5u_not_allowed"),
         (lambda: {p.X5U: None}, "no_certificate"),
@@ -662,7 +671,7 @@ def test_only_p_256_signs_calls() -> None:
         lambda: PROVIDER.leaf.public_bytes(Encoding.DER),
         lambda: [PROVIDER.leaf, PROVIDER.authority],
         lambda: p.pem(PROVIDER.leaf, PROVIDER.authority, PROVIDER.root),
-        lambda: PROVIDER.key.public_key(),
+        PROVIDER.key.public_key,
         lambda: PROVIDER.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         lambda: Chain(certificates=p.pem(PROVIDER.leaf, PROVIDER.authority), anchors=[PROVIDER.root]),
     ],
@@ -800,16 +809,6 @@ def test_a_provider_that_is_wired_wrong(parameters: dict[str, Any]) -> None:
 def test_a_list_of_numbers(listed: Any, expected: str, *, critical: bool) -> None:
     leaf = PROVIDER.issue(extensions=((listed, critical),))
     assert reason(PROVIDER.sign(), published(leaf)) == expected
-
-
-@given(st.binary(max_size=60))
-def test_a_list_of_rubbish_is_refused_or_read(der: bytes) -> None:
-    try:
-        found = authority.read(der)
-    except Refusal as refusal:
-        assert refusal.reason == "certificate_numbers"
-    else:
-        assert isinstance(found.covers("12155551212"), bool)
 
 
 # ── Diversion ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from kyc_verify.errors import ConfigurationError, UsageError
 from kyc_verify.signals.stir import chain, passport
@@ -16,6 +18,7 @@ from kyc_verify.signals.stir.reasons import Refusal
 
 __all__ = ["Certificates", "Chain", "TrustedCertificates", "lookup"]
 
+_KEPT: Final = 256
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\Z", re.ASCII)
 
 
@@ -30,6 +33,14 @@ class Chain:
 
     certificates: Material | Sequence[Material]
     anchors: Material | Sequence[Material]
+
+    def __post_init__(self) -> None:
+        for name in ("certificates", "anchors"):
+            several = _several(getattr(self, name))
+            if several is None:
+                msg = f"Chain.{name} must be certificates in PEM or DER, or read already"
+                raise UsageError(msg)
+            object.__setattr__(self, name, several)
 
 
 class Certificates(Protocol):
@@ -76,12 +87,12 @@ class TrustedCertificates:
         if not names or not all(isinstance(name, str) and _HOST.match(name.lower()) for name in names):
             msg = "hosts must be names of hosts, without scheme or path"
             raise ConfigurationError(msg)
+        roots = _several(anchors)
         try:
-            self._anchors = _several(anchors)
-            readable = bool(chain.read(self._anchors))
+            self._anchors = tuple(one.public_bytes(Encoding.DER) for one in chain.read(roots or ()))
         except Refusal:
-            readable = False
-        if not readable:
+            self._anchors = ()
+        if not self._anchors:
             msg = "anchors must be certificates in PEM or DER"
             raise ConfigurationError(msg)
         asked: object = source
@@ -90,13 +101,20 @@ class TrustedCertificates:
             raise ConfigurationError(msg)
         self.hosts: Collection[str] = frozenset(name.lower() for name in names)
         self._source = source
+        # The same octets are the same chain: made once, however many calls come under it.
+        self._chain = lru_cache(maxsize=_KEPT)(self._chain_of)
 
     def get(self, x5u: str) -> Chain | None:
         """Return what the source has for an address, with the anchors; nothing for another host's."""
         if passport.host(x5u) not in self.hosts:
             return None
         given = self._source(x5u)
-        return None if given is None else Chain(certificates=given, anchors=self._anchors)
+        if given is None:
+            return None
+        return self._chain(given) if isinstance(given, Material) else self._chain_of(given)
+
+    def _chain_of(self, given: Material | Sequence[Material]) -> Chain:
+        return Chain(certificates=given, anchors=self._anchors)
 
 
 Provider = Certificates | Mapping[str, Any] | Callable[[str], Any]
@@ -111,10 +129,9 @@ def lookup(certificates: Provider | None, x5u: str) -> Validated:
         UsageError: it is not a provider at all.
     """
     given = _asked(certificates, x5u)
-    if isinstance(given, Material):
-        return chain.vouched((given,))
     if isinstance(given, Chain):
-        return chain.validated(_several(given.certificates), _several(given.anchors))
+        # Made tuples when it was made, so that what was validated before is found again.
+        return chain.validated(given.certificates, given.anchors)
     if isinstance(given, ec.EllipticCurvePublicKey):
         return chain.vouched_key(given)
     if given is None:
@@ -123,7 +140,10 @@ def lookup(certificates: Provider | None, x5u: str) -> Validated:
         # Closed so that nothing waits for it; whoever awaits must do so before verifying.
         getattr(given, "close", lambda: None)()
         raise Refusal("source_failed")
-    return chain.vouched(_several(given))
+    several = _several(given)
+    if several is None:
+        raise Refusal("certificate_malformed")
+    return chain.vouched(several)
 
 
 def _asked(certificates: object, x5u: str) -> object:
@@ -145,14 +165,13 @@ def _asked(certificates: object, x5u: str) -> object:
         raise Refusal("source_failed") from None
 
 
-def _several(given: object) -> tuple[Any, ...]:
-    """Return one or several as a tuple whose members can be told apart quickly."""
-    if isinstance(given, bytearray | memoryview):
-        given = bytes(given)
+def _several(given: object) -> tuple[Material, ...] | None:
+    """Return one or several as a tuple whose members can be told apart quickly; None when they are something else."""
     if isinstance(given, Material):
         return (given,)
-    if isinstance(given, Iterable):
-        members = tuple(bytes(one) if isinstance(one, bytearray | memoryview) else one for one in given)
-        if members and all(isinstance(one, Material) for one in members):
-            return members
-    raise Refusal("certificate_malformed")
+    if isinstance(given, bytearray | memoryview):
+        return (bytes(given),)
+    if not isinstance(given, Iterable):
+        return None
+    members = tuple(bytes(one) if isinstance(one, bytearray | memoryview) else one for one in given)
+    return members if members and all(isinstance(one, Material) for one in members) else None

@@ -117,6 +117,7 @@ def _agree(around: dict[str, str], ppt: str | None, x5u: str) -> None:
         raise Refusal("ppt_mismatch")
 
 
+@lru_cache(maxsize=_KEPT)
 def host(address: str) -> str | None:
     """Return the host of an https address, or None when it is not one plain address."""
     found = _ADDRESS.match(address)

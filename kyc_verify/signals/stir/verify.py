@@ -87,12 +87,12 @@ def verify_identity(
         moment = _moment(now)
         passports = [passport.read(identity) for identity in identities(header)]
         route = _route(passports, caller, called, region)
-        until = [claims.fresh_until(token.claims, moment) for token in route]
         for token in route:
+            claims.fresh_until(token.claims, moment)
             _signed(token, moment, certificates)
         if replay is not None:
-            for token, end in zip(route, until, strict=True):
-                _first_time(replay, token, end, moment)
+            for token in route:
+                _first_time(replay, token, moment)
     except Refusal as refusal:
         return Attested(status=refusal.status, reason=refusal.reason)
     return _RESULTS[route[0].claims.level, len(route) > 1]
@@ -182,7 +182,8 @@ def _signed(token: Passport, now: int, certificates: Provider | None) -> None:
             raise Refusal("not_authorised")
 
 
-def _first_time(replay: ReplayWindow, token: Passport, until: int, now: int) -> None:
+def _first_time(replay: ReplayWindow, token: Passport, now: int) -> None:
+    until = claims.fresh_until(token.claims, now)
     first = replay.claim(sha256(token.signed).digest(), until=until, now=now)
     if first is None:
         raise Refusal("replay_window_full")
