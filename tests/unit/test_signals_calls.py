@@ -78,6 +78,7 @@ def test_a_webhook_by_get_has_its_parameters_in_the_address() -> None:
         {"signature": None},
         {"signature": ""},
         {"signature": "é"},
+        {"signature": "\ud800"},
         {"signature": b"x"},
         {"url": "https://crm.example.com/voice"},
         {"url": None},

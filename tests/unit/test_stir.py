@@ -26,7 +26,7 @@ from kyc_verify import Call, Contact, Customer, Outcome, checks
 from kyc_verify.checks.base import Signal
 from kyc_verify.errors import ConfigurationError, NoTruthValue, UsageError
 from kyc_verify.signals import Attested, Chain, ReplayWindow, TrustedCertificates, verify_identity
-from kyc_verify.signals.stir import REASONS, claims, passport
+from kyc_verify.signals.stir import REASONS, authority, claims, passport
 from kyc_verify.signals.stir.reasons import Refusal
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -809,6 +809,11 @@ def test_a_provider_that_is_wired_wrong(parameters: dict[str, Any]) -> None:
 def test_a_list_of_numbers(listed: Any, expected: str, *, critical: bool) -> None:
     leaf = PROVIDER.issue(extensions=((listed, critical),))
     assert reason(PROVIDER.sign(), published(leaf)) == expected
+
+
+def test_a_list_of_numbers_has_an_end() -> None:
+    with pytest.raises(Refusal, match="certificate_numbers"):
+        authority.read(b"\x30" * 70_000)
 
 
 # ── Diversion ────────────────────────────────────────────────────────────────────────────────────────────────────────
