@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from kyc_verify.signals import TrustedCertificates, verify_identity
@@ -59,7 +60,7 @@ def call(key: ec.EllipticCurvePrivateKey) -> str:
 
 def main() -> None:
     root, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    leaf = certificate("SHAKEN 1234", key, "root", root)
+    leaf = certificate("SHAKEN 1234", key, "root", root).public_bytes(Encoding.PEM)
     certificates = TrustedCertificates(
         hosts=["cr.example.com"], anchors=certificate("root", root, "root", root), source=lambda _: leaf
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -40,7 +41,9 @@ class Chain:
             if several is None:
                 msg = f"Chain.{name} must be certificates in PEM or DER, or read already"
                 raise UsageError(msg)
-            object.__setattr__(self, name, several)
+            # As octets, which are hashed once: what was validated before is found again at every call.
+            octets = [one.public_bytes(Encoding.DER) if isinstance(one, x509.Certificate) else one for one in several]
+            object.__setattr__(self, name, tuple(octets))
 
 
 class Certificates(Protocol):
@@ -87,12 +90,11 @@ class TrustedCertificates:
         if not names or not all(isinstance(name, str) and _HOST.match(name.lower()) for name in names):
             msg = "hosts must be names of hosts, without scheme or path"
             raise ConfigurationError(msg)
-        roots = _several(anchors)
         try:
-            self._anchors = tuple(one.public_bytes(Encoding.DER) for one in chain.read(roots or ()))
+            roots = chain.read(_several(anchors) or ())
         except Refusal:
-            self._anchors = ()
-        if not self._anchors:
+            roots = []
+        if not roots:
             msg = "anchors must be certificates in PEM or DER"
             raise ConfigurationError(msg)
         asked: object = source
@@ -100,6 +102,7 @@ class TrustedCertificates:
             msg = "source must be callable with an address"
             raise ConfigurationError(msg)
         self.hosts: Collection[str] = frozenset(name.lower() for name in names)
+        self._anchors = roots
         self._source = source
         # The same octets are the same chain: made once, however many calls come under it.
         self._chain = lru_cache(maxsize=_KEPT)(self._chain_of)
@@ -130,7 +133,6 @@ def lookup(certificates: Provider | None, x5u: str) -> Validated:
     """
     given = _asked(certificates, x5u)
     if isinstance(given, Chain):
-        # Made tuples when it was made, so that what was validated before is found again.
         return chain.validated(given.certificates, given.anchors)
     if isinstance(given, ec.EllipticCurvePublicKey):
         return chain.vouched_key(given)

@@ -19,7 +19,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kyc_verify.call import aware
@@ -36,7 +36,8 @@ from kyc_verify.signals.stir.replay import ReplayWindow
 __all__ = ["FRESH", "verify_identity"]
 
 # The only algorithm there is: what a token says of it is compared, never looked up (RFC 8225 section 8).
-_ES256: Final = ECDSA(SHA256())
+# The digest is made apart because `hashlib` is quicker at it.
+_ES256: Final = ECDSA(Prehashed(SHA256()))
 _HALF: Final = 32
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -174,7 +175,7 @@ def _signed(token: Passport, now: int, certificates: Provider | None) -> None:
     r, s = int.from_bytes(token.signature[:_HALF]), int.from_bytes(token.signature[_HALF:])
     try:
         # A JWS has the raw numbers (RFC 7518 section 3.4), OpenSSL wants them in DER.
-        found.key.verify(encode_dss_signature(r, s), token.signed, _ES256)
+        found.key.verify(encode_dss_signature(r, s), sha256(token.signed).digest(), _ES256)
     except InvalidSignature:
         raise Refusal("signature") from None
     for authority in found.authorities:
