@@ -456,9 +456,9 @@ def test_two_numbers_that_are_none_are_not_the_same() -> None:
 def test_a_glance_sees_what_the_long_way_sees(said: dict[str, Any]) -> None:
     whole = p.claims(**said | {"orig": {"tn": said["orig"]}, "dest": {"tn": [said["dest"]]}})
     text = json.dumps(whole, separators=(",", ":"), sort_keys=True)
-    found = claims.glanced(text)
+    found = claims.glanced(text.encode())
     if found is not None:
-        assert found == claims.attestation(passport._object(text))
+        assert found == claims.attestation(passport._object(text.encode()))
 
 
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -55,12 +55,12 @@ NOTHING: Final = Claims(AttestationStatus.NONE, 0, "", (), "")
 """What a PASSporT of another kind says of who calls."""
 
 
-def glanced(text: str) -> Claims | None:
+def glanced(octets: bytes) -> Claims | None:
     """Read an attestation that is written as the standard writes it; None: read it the long way, with `attestation`.
 
     Nearly all are. The line can be nothing but what the long way finds in it.
     """
-    line = _LINE.match(text)
+    line = _LINE.match(octets.decode("latin-1"))
     if line is None:
         return None
     attest, dest, iat, orig = line.groups()

@@ -18,6 +18,8 @@ MOST: Final = 8
 """Identity headers that one call may carry."""
 
 _LONGEST: Final = 16_384
+# The start of a JSON object in base64url: so every token begins.
+_BEGINS: Final = "eyJ"
 _NAME: Final = re.compile(r"[ \t]*(?:identity|y)[ \t]*:", re.IGNORECASE)
 _PARAMETER: Final = re.compile(rb';\s*([A-Za-z0-9_.-]+)\s*=\s*(?:<([^<>\s]*)>|"([^"\\]*)"|([^\s;,<>"]+))\s*')
 # Commas inside angle brackets or quotes belong to an address or a text.
@@ -35,7 +37,7 @@ def identities(header: object) -> list[Identity]:
         Refusal: there is none, or what is there is not one.
     """
     if type(header) is str:
-        found = _read(header)
+        found = [_one(header)] if header.startswith(_BEGINS) and "," not in header else _read(header)
     elif header is None:
         found = []
     else:
@@ -60,10 +62,7 @@ def _values(header: object) -> Iterable[str]:
 
 
 def _read(text: str) -> list[Identity]:
-    if len(text) > _LONGEST:
-        raise Refusal("too_long")
-    # Every token begins so: it is the start of a JSON object in base64url.
-    if not text.startswith("eyJ"):
+    if not text.startswith(_BEGINS):
         named = _NAME.match(text)
         text = (text[named.end() :] if named else text).strip()
         if not text:
@@ -77,6 +76,8 @@ def _read(text: str) -> list[Identity]:
 
 
 def _one(entry: str) -> Identity:
+    if len(entry) > _LONGEST:
+        raise Refusal("too_long")
     if not entry.isascii():
         raise Refusal("malformed")
     token, semicolon, beside = entry.encode().partition(b";")

@@ -68,12 +68,14 @@ def read(identity: Identity) -> Passport:
     except ValueError:
         raise Refusal("malformed") from None
     ppt, x5u = _head(header, beside)
+    text = _decoded(payload)
     if ppt == SHAKEN:
-        text = _text(payload)
         found = claims.glanced(text) or claims.attestation(_object(text))
+    elif ppt == DIVERTS:
+        found = claims.diversion(_object(text))
     else:
-        said = _object(_text(payload))
-        found = claims.diversion(said) if ppt == DIVERTS else claims.NOTHING
+        _object(text)
+        found = claims.NOTHING
     raw = _decoded(signature)
     if len(raw) != _SIGNATURE:
         raise Refusal("signature_form")
@@ -88,7 +90,7 @@ def _head(header: bytes, beside: bytes) -> tuple[str | None, str]:
         # The compact form of RFC 8224 section 7: the receiver would put header and claims together from the SIP
         # message. RFC 8588 section 5 has claims that no message holds, so an attestation never comes this way.
         raise Refusal("compact_form" if "ppt" in around else "ppt_missing")
-    said = _object(_text(header))
+    said = _object(_decoded(header))
     if said.get("alg") != "ES256":
         raise Refusal("alg")
     if said.get("typ") != "passport":
@@ -149,16 +151,9 @@ def _no_number(constant: str) -> NoReturn:
 _JSON: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
 
 
-def _text(part: bytes) -> str:
+def _object(octets: bytes) -> dict[str, Any]:
     try:
-        return _decoded(part).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refusal("not_json") from None
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = _JSON.decode(text)
+        found = _JSON.decode(octets.decode("utf-8"))
     except (ValueError, RecursionError):
         raise Refusal("not_json") from None
     if type(found) is not dict:
