@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from kyc_verify.answers import Refused, phones
 from kyc_verify.call import Call
-from kyc_verify.errors import SignalError
+from kyc_verify.errors import SignalError, UsageError
 from kyc_verify.signals import verstat
 from kyc_verify.signals._payload import Fields, call, fields, form
 from kyc_verify.signals.attested import Attested
@@ -123,7 +123,11 @@ def sip_headers(
 
     Raises:
         SignalError: they cannot be read, or name no call.
+        UsageError: no such provider.
     """
+    if provider not in _TRUNKS and provider not in _OWN_HEADERS:
+        msg = "provider must be sip, bandwidth, plivo, telnyx or twilio"
+        raise UsageError(msg)
     said = fields(headers, name=_header_name)
     address = _address(said, "p-asserted-identity") if trusted_peer is True else None
     number, word = address if address is not None else _address(said, "from") or (None, None)
@@ -144,9 +148,6 @@ def _attested(said: Fields, word: str | None, provider: str) -> Attested:
     if provider in _OWN_HEADERS:
         header, read = _OWN_HEADERS[provider]
         return read(_one(said, header))
-    if provider not in _TRUNKS:
-        msg = "provider must be sip, bandwidth, plivo, telnyx or twilio"
-        raise SignalError(msg)
     levels = {_one(said, header) for header in _LEVEL_HEADERS} - {None}
     # Two headers that differ are no level.
     return _TRUNKS[provider](word, levels.pop() if len(levels) == 1 else ",".join(map(str, levels)) or None)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from kyc_verify import Call
-from kyc_verify.errors import KycVerifyError, SignalError
+from kyc_verify.errors import KycVerifyError, SignalError, UsageError
 from kyc_verify.signals import calls
 
 WHO: dict[str, Any] = {"agent": "agent-7", "roles": {"desk"}}
@@ -260,8 +260,12 @@ def test_providers_have_words_of_their_own(provider: str, changes: dict[str, Any
 def test_headers_that_name_no_one_call(headers: dict[str, Any]) -> None:
     with pytest.raises(SignalError):
         invite(headers)
-    with pytest.raises(SignalError, match="provider must be"):
-        invite(provider="nobody")
+
+
+def test_a_provider_that_there_is_not_is_misuse() -> None:
+    for trusted_peer in (True, False):
+        with pytest.raises(UsageError, match="provider must be"):
+            invite(provider="nobody", trusted_peer=trusted_peer)
 
 
 # ── Asterisk, FreeSWITCH, Amazon Connect ─────────────────────────────────────────────────────────────────────────────

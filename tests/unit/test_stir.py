@@ -464,7 +464,7 @@ def test_a_glance_sees_what_the_long_way_sees(said: dict[str, Any]) -> None:
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("now", [None, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("now", [None, float("nan"), float("inf"), float("-inf"), 1e308])
 def test_without_a_clock_nothing_is_verified(now: float | None) -> None:
     assert seen(PROVIDER.sign(), now=now).status == "unavailable"
     assert reason(PROVIDER.sign(), now=now) == "no_clock"
@@ -744,6 +744,16 @@ def test_a_provider_is_not_asked_for_another_host() -> None:
     assert reason(PROVIDER.sign(), Open()) == "verified"
     assert asked == [p.X5U]
     assert TRUSTED.get("https://evil.example/calls.pem") is None
+
+
+def test_a_provider_whose_list_fails_has_no_certificate() -> None:
+    class Broken:
+        hosts = 7
+
+        def get(self, x5u: str) -> object:
+            return PROVIDER.leaf
+
+    assert reason(PROVIDER.sign(), Broken()) == "source_failed"
 
 
 def test_what_is_no_provider_is_misuse() -> None:

@@ -151,20 +151,20 @@ def lookup(certificates: Provider | None, x5u: str) -> Validated:
 def _asked(certificates: object, x5u: str) -> object:
     if certificates is None:
         return None
-    hosts = getattr(certificates, "hosts", None)
-    if hosts is not None and passport.host(x5u) not in hosts:
-        raise Refusal("x5u_not_allowed")
     # A mapping's own `get` would say of what it lacks that there is none now.
     ask = certificates.__getitem__ if isinstance(certificates, Mapping) else getattr(certificates, "get", certificates)
     if not callable(ask):
         msg = "certificates must be a provider, a mapping of addresses, or a function of the address"
         raise UsageError(msg)
     try:
-        return ask(x5u)
+        hosts = getattr(certificates, "hosts", None)
+        if hosts is None or passport.host(x5u) in hosts:
+            return ask(x5u)
     except LookupError:
-        raise Refusal("x5u_not_allowed") from None
+        pass
     except Exception:  # noqa: BLE001 - whatever a provider raises, there is no certificate
         raise Refusal("source_failed") from None
+    raise Refusal("x5u_not_allowed")
 
 
 def _several(given: object) -> tuple[Material, ...] | None:

@@ -7,7 +7,7 @@ too: platforms hand on the PASSporT without its header.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from kyc_verify.signals.stir.reasons import Refusal
@@ -51,7 +51,7 @@ def identities(header: object) -> list[Identity]:
 
 def _values(header: object) -> Iterable[str]:
     values = [header] if isinstance(header, str | bytes | bytearray) else header
-    if not isinstance(values, Sequence):
+    if not isinstance(values, list | tuple):
         raise Refusal("malformed")
     if len(values) > MOST:
         raise Refusal("too_many")

@@ -106,7 +106,7 @@ def _moment(now: object) -> int:
             return (now - _EPOCH) // _MICROSECOND
         except TypeError:
             aware(now, "now")
-    if now is None or (type(now) is float and not math.isfinite(now)):
+    if now is None or (type(now) is float and not math.isfinite(now * _SECOND)):
         raise Refusal("no_clock")
     if not isinstance(now, int | float) or type(now) is bool:
         msg = "now must be an aware datetime or seconds since 1970"
