@@ -11,7 +11,17 @@ from kyc_verify.ports.host import (
     SignalQuery,
     SignalSource,
 )
-from kyc_verify.ports.rows import Charge, KnownNumber, Pin, Run, Standing, StoredGrant, StoredSession, StoredSubject
+from kyc_verify.ports.rows import (
+    Charge,
+    Counter,
+    KnownNumber,
+    Pin,
+    Run,
+    Standing,
+    StoredGrant,
+    StoredSession,
+    StoredSubject,
+)
 from kyc_verify.ports.store import LEASE, Store
 from kyc_verify.ports.verbs import (
     Begun,
@@ -35,6 +45,7 @@ __all__ = [
     "Clock",
     "CodeService",
     "Committed",
+    "Counter",
     "Customers",
     "KnownNumber",
     "Loaded",

@@ -12,6 +12,7 @@ from kyc_verify.decision import Binding
 
 __all__ = [
     "Charge",
+    "Counter",
     "KnownNumber",
     "Pin",
     "Run",
@@ -42,6 +43,19 @@ class Charge:
     key: str
     limit: int
     window: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """A counter that only moves forward; what it has reached, and everything before it, is used up for ever.
+
+    Attributes:
+        key: Keyed name of what is counted; like a charge without a window it outlives the subject's erasure.
+        at: Where it is to stand: the beginning of an authenticator's time step, or when a single-use code was enrolled.
+    """
+
+    key: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from kyc_verify.audit import AuditRecord, Head
 from kyc_verify.credentials import Credential
 from kyc_verify.decision import Binding
-from kyc_verify.ports.rows import Charge, KnownNumber, Pin, Run, StoredGrant, StoredSession, StoredSubject
+from kyc_verify.ports.rows import Charge, Counter, KnownNumber, Pin, Run, StoredGrant, StoredSession, StoredSubject
 
 __all__ = [
     "Begun",
@@ -135,6 +135,7 @@ class Change:
         grant: A grant to keep; every earlier one of this session is void.
         void_grants: Void every open grant of this session.
         only_if_granted: Write nothing at all unless every charge of `spend` is granted.
+        counter: A counter to move; write nothing at all unless it moves forward.
     """
 
     tenant: str
@@ -156,13 +157,21 @@ class Change:
     grant: StoredGrant | None = None
     void_grants: bool = False
     only_if_granted: bool = False
+    counter: Counter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """Which of `Change.spend` were granted, in order."""
+    """What became of a change.
+
+    Attributes:
+        granted: Which of `Change.spend` were granted, in order.
+        moved: Whether `Change.counter` moved forward. A store that does not know of counters moves none, and nothing
+            that needs one is ever accepted over it.
+    """
 
     granted: tuple[bool, ...] = ()
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from kyc_verify.ports import (
     Change,
     Charge,
     Committed,
+    Counter,
     Loaded,
     NewSession,
     Opened,
@@ -127,9 +128,13 @@ def commit(db: Tables, change: Change, seal: Seal, now: datetime, *, claim: int 
     version, charges, key = (None, "", None) if found is None else (found[1], found[4], found[9])
     if version != change.version or (change.subject_key is not None and key != change.subject_key):
         raise conflict()
-    db.lock_keys(tenant, [each.key for each in change.spend])
+    counter = change.counter
+    db.lock_keys(tenant, [each.key for each in (*change.spend, *([] if counter is None else [counter]))])
     if change.only_if_granted:
         db.keep_point()
+    moved = counter is not None and _forward(db, tenant, counter, session)
+    if counter is not None and not moved:
+        return Committed()
     if change.refund:
         _refund(db, tenant, rows.charges(charges), session, version if claim is None else claim)
     clear(db, tenant, change.clear, ("charges", "stakes"))
@@ -145,7 +150,16 @@ def commit(db: Tables, change: Change, seal: Seal, now: datetime, *, claim: int 
     _note(db, change)
     _grants(db, change)
     reading.append(db, tenant, seal)
-    return Committed(granted=tuple(taken))
+    return Committed(granted=tuple(taken), moved=moved)
+
+
+def _forward(db: Tables, tenant: str, counter: Counter, session: str) -> bool:
+    """Move a counter, its name held, unless it stands there or beyond; one row is kept of it, and no purge takes it."""
+    at = rows.us(counter.at)
+    if db.count_charges(tenant, counter.key, at - 1):
+        return False
+    db.clear("charges", tenant, counter.key)
+    return db.charge(tenant, counter.key, at=at, until=None, session=session, claim=None, since=at - 1, limit=1)
 
 
 def clear(db: Tables, tenant: str, keys: tuple[str, ...], tables: tuple[str, ...]) -> None:

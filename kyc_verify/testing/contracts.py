@@ -21,6 +21,7 @@ from kyc_verify.ports import Store
 from kyc_verify.testing._contract import crowds
 from kyc_verify.testing._contract.claiming import Claiming
 from kyc_verify.testing._contract.committing import Committing
+from kyc_verify.testing._contract.counting import Counting
 from kyc_verify.testing._contract.crowds import Crowd, Crowds, MakeStore
 from kyc_verify.testing._contract.desk import Desk
 from kyc_verify.testing._contract.exactness import Exactness
@@ -34,7 +35,7 @@ from kyc_verify.testing._contract.sources import SignalContract
 __all__ = ["CheckContract", "SenderContract", "SignalContract", "StoreContract"]
 
 
-class StoreContract(Opening, Claiming, Committing, Redeeming, Keeping, Exactness, Crowds):
+class StoreContract(Opening, Claiming, Committing, Counting, Redeeming, Keeping, Exactness, Crowds):
     """Every promise of `kyc_verify.ports.Store`, for a store whose verbs are plain or coroutine functions.
 
     Write one fixture, ``make_store``: a function without arguments that opens the store, empty at the start of each

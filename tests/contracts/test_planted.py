@@ -38,6 +38,7 @@ from kyc_verify.testing._contract.desk import Desk
 Sealing = Callable[..., AuditRecord]
 
 _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Faulty:
@@ -729,6 +730,83 @@ class RefundsAlways(Faulty):
 class IgnoresOnlyIfGranted(Faulty):
     fails = ("test_only_if_granted_writes_all_or_nothing",)
     commit = change_of(lambda change: replace(change, only_if_granted=False))
+
+
+class IgnoresCounters(Faulty):
+    fails = (
+        "test_a_counter_only_moves_forward",
+        "test_a_counter_that_stays_stops_the_whole_change",
+        "test_a_change_that_is_not_granted_moves_no_counter",
+        "test_counters_are_of_one_name_and_one_tenant",
+        "test_a_counter_outlives_purge_and_erasure",
+        "test_a_counter_survives_a_restart",
+        "test_one_of_eight_moves_a_counter",
+        "test_of_eight_places_the_last_is_reached",
+    )
+    commit = change_of(lambda change: replace(change, counter=None))
+
+
+def _moving(store: Faulty, change: Change, seal: Sealing, now: datetime, *, at: datetime, stands: datetime) -> Any:
+    """Commit as if a counter stood there that the store keeps nowhere else."""
+    if at <= stands:
+        return Committed()
+    return replace(store.inner.commit(replace(change, counter=None), seal, now), moved=True)
+
+
+class MovesAfterLooking(Faulty):
+    fails = ("test_one_of_eight_moves_a_counter",)
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.reached: dict[str, datetime] = {}
+
+    def commit(self, change: Change, seal: Sealing, now: datetime) -> Any:
+        if change.counter is None:
+            return self.inner.commit(change, seal, now)
+        stands = self.reached.get(change.counter.key, _LONG_AGO)
+        self.together()
+        self.reached[change.counter.key] = change.counter.at
+        return _moving(self, change, seal, now, at=change.counter.at, stands=stands)
+
+
+class ForgetsCounters(Faulty):
+    fails = (
+        "test_a_counter_outlives_purge_and_erasure",
+        "test_a_counter_survives_a_restart",
+        "test_counters_are_of_one_name_and_one_tenant",
+    )
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.reached = _LONG_AGO
+
+    def commit(self, change: Change, seal: Sealing, now: datetime) -> Any:
+        if change.counter is None:
+            return self.inner.commit(change, seal, now)
+        done = _moving(self, change, seal, now, at=change.counter.at, stands=self.reached)
+        self.reached = max(self.reached, change.counter.at)
+        return done
+
+    def erase(self, tenant: str, subject: str, seal: Sealing, now: datetime) -> Any:
+        self.reached = _LONG_AGO
+        return self.inner.erase(tenant, subject, seal, now)
+
+
+class UsesStepsOnce(Faulty):
+    """Each step once, and an older one after a newer one."""
+
+    fails = ("test_a_counter_only_moves_forward",)
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.used: set[datetime] = set()
+
+    def commit(self, change: Change, seal: Sealing, now: datetime) -> Any:
+        if change.counter is None:
+            return self.inner.commit(change, seal, now)
+        used = change.counter.at in self.used
+        self.used.add(change.counter.at)
+        return _moving(self, change, seal, now, at=now, stands=now if used else _LONG_AGO)
 
 
 class ClearsNoSums(Faulty):
