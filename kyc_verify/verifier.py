@@ -21,7 +21,7 @@ from kyc_verify.decision import Decision, Grant, Step
 from kyc_verify.errors import UsageError
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
-from kyc_verify.ports import CodeService, Customers, Observer, Sender, SignalSource, Store
+from kyc_verify.ports import CodeService, Customers, Observer, SeedSource, Sender, SignalSource, Store
 from kyc_verify.terms import Entry, Secret
 
 __all__ = ["AsyncVerifier", "Verifier", "utc_now"]
@@ -65,12 +65,14 @@ class Verifier(_Front):
         senders: By channel (``sms``, ``voice``, ``email``, ``callback``), what carries messages.
         signals: By name (``sim_swap`` ...), what knows something of calls and numbers.
         services: By name (``app`` ...), providers that make and judge their own codes.
+        seeds: Where the seeds of authenticator apps are: ``get(subject, check) -> Secret | str | None``.
         observer: Is told of alarms; changes nothing.
         clock: What time it is, aware; the real time by default.
         tenant: Whose customers these are.
 
     Raises:
         ConfigurationError: something is wired wrong.
+        MissingExtraError: there are seeds, and not the libraries for them.
     """
 
     __slots__ = ()
@@ -78,12 +80,14 @@ class Verifier(_Front):
     def __init__(
         self, policy: Policy, *, store: Store, hasher: SecretHasher, customers: Customers,
         senders: Mapping[str, Sender] = _NONE, signals: Mapping[str, SignalSource] = _NONE,
-        services: Mapping[str, CodeService] = _NONE, observer: Observer | None = None,
+        services: Mapping[str, CodeService] = _NONE, seeds: SeedSource | None = None,
+        observer: Observer | None = None,
         clock: Callable[[], datetime] | None = None, tenant: str = "default",
     ) -> None:  # fmt: skip
         ctx = wire(
             policy, store=store, hasher=hasher, customers=customers, senders=senders, signals=signals,
-            services=services, observer=observer, clock=clock or utc_now, tenant=tenant, runner=SyncRunner(),
+            services=services, seeds=seeds, observer=observer, clock=clock or utc_now, tenant=tenant,
+            runner=SyncRunner(),
         )  # fmt: skip
         object.__setattr__(self, "_ctx", ctx)
 
@@ -241,12 +245,14 @@ class AsyncVerifier(_Front):
     def __init__(
         self, policy: Policy, *, store: Store, hasher: SecretHasher, customers: Customers,
         senders: Mapping[str, Sender] = _NONE, signals: Mapping[str, SignalSource] = _NONE,
-        services: Mapping[str, CodeService] = _NONE, observer: Observer | None = None,
+        services: Mapping[str, CodeService] = _NONE, seeds: SeedSource | None = None,
+        observer: Observer | None = None,
         clock: Callable[[], datetime] | None = None, tenant: str = "default",
     ) -> None:  # fmt: skip
         ctx = wire(
             policy, store=store, hasher=hasher, customers=customers, senders=senders, signals=signals,
-            services=services, observer=observer, clock=clock or utc_now, tenant=tenant, runner=AsyncRunner(),
+            services=services, seeds=seeds, observer=observer, clock=clock or utc_now, tenant=tenant,
+            runner=AsyncRunner(),
         )  # fmt: skip
         object.__setattr__(self, "_ctx", ctx)
 

@@ -23,10 +23,10 @@ from kyc_verify._flows.judging import (
     version_of,
 )
 from kyc_verify._flows.replies import step_after
-from kyc_verify._flows.settle import Writing, settle
+from kyc_verify._flows.settle import UsedBefore, Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call
-from kyc_verify.checks import AnswerCheck, AppConfirmation, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode
 from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import Busy, KycVerifyError, UsageError
 from kyc_verify.ports import Begun
@@ -67,7 +67,11 @@ async def respond(ctx: Context, challenge: str, answer: Secret, *, call: Call) -
     except Busy as error:
         await _release(case, error)
         raise
-    return await _write(case, question, judged)
+    try:
+        return await _write(case, question, judged)
+    except UsedBefore:
+        # Right once is wrong ever after, and costs what a wrong one costs.
+        return await _write(case, question, Judged(outcome=Outcome.FAIL, mark=judged.mark, wrong_try=True))
 
 
 async def _begin(ctx: Context, session: str, turn: int, now: datetime) -> Begun:
@@ -113,7 +117,7 @@ async def _same(case: Case, name: str, mark: str, answer: Secret) -> bool:
             asked = "" if clarify is None else note_of(clarify, case)
             return hmac.compare_digest(mark.encode(), f"asked:{asked}".encode())
         return await ctx.runner.hash(ctx.hasher.same_try, mark, forms, **about(case, check, version))
-    if isinstance(check, OneTimeCode):
+    if isinstance(check, OneTimeCode | AuthenticatorCode):
         return ctx.hasher.code_matches(mark, code_of(answer) or Secret(""), **try_context(case, check))
     return hmac.compare_digest(mark.encode(), confirm_mark(answer).encode())
 
@@ -133,7 +137,7 @@ async def _write(case: Case, question: Question, judged: Judged) -> Step:
         asked = replace(question, asked_at=asked_at, clarified=question.clarified + 1, note=judged.note)
         after = replace(state, question=asked)
     elif judged.wrong_try and question.tries + 1 < check.tries:
-        after = replace(state, question=_again(question, case.now))
+        after = replace(state, question=_again(check, question, case.now))
     else:
         if judged.outcome is Outcome.PASS:
             clear = tuple([charge.key for charge in case.stored.charges if charge.window is None])
@@ -141,13 +145,20 @@ async def _write(case: Case, question: Question, judged: Judged) -> Step:
     after = fire(case.state, happening, after, mark=judged.mark)
     detail = (("check", question.check), *((("outcome", judged.outcome.value),) if judged.outcome else ()))
     writing = Writing(
-        event=event, refund=judged.refund, clear=clear, rehash=judged.rehash, new_grant=True, detail=detail
+        event=event,
+        refund=judged.refund,
+        clear=clear,
+        rehash=judged.rehash,
+        new_grant=True,
+        counter=judged.counter,
+        detail=detail,
     )
     return await settle(case, after, writing)
 
 
-def _again(question: Question, now: datetime) -> Question:
-    return replace(question, asked_at=now, tries=question.tries + 1, note="=ask.one_time_code.again")
+def _again(check: Check, question: Question, now: datetime) -> Question:
+    asked = "authenticator_code" if isinstance(check, AuthenticatorCode) else "one_time_code"
+    return replace(question, asked_at=now, tries=question.tries + 1, note=f"=ask.{asked}.again")
 
 
 def _ended(case: Case, state: State, outcome: Outcome) -> State:

@@ -14,10 +14,11 @@ from typing import Final
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.numbers import Numbers
+from kyc_verify._flows.seeds import is_there
 from kyc_verify._flows.sending import carrier, is_sent, recipient
 from kyc_verify.answers import phones
 from kyc_verify.call import Call, Customer
-from kyc_verify.checks import AnswerCheck, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, SignalCheck
 from kyc_verify.credentials import Credential
 from kyc_verify.ports import Charge, Notice, Opened
 from kyc_verify.terms import Channel
@@ -48,7 +49,13 @@ def own(ctx: Context, credential: Credential, call: Call, now: datetime) -> bool
 
 
 def available_checks(
-    case: Case, opened: Opened, customer: Customer | None, numbers: Numbers, *, there: bool
+    case: Case,
+    opened: Opened,
+    customer: Customer | None,
+    numbers: Numbers,
+    *,
+    there: bool,
+    seeded: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """Return the ids of the checks that can be asked, in the policy's order.
 
@@ -58,20 +65,28 @@ def available_checks(
         customer: What the CRM has.
         numbers: The customer's contacts.
         there: Whether the subject exists and has enrolled anything.
+        seeded: Authenticator checks that it has a seed for.
     """
     found: list[str] = []
     for check in case.policy.checks:
-        if not _configured(case.ctx, check, case.now) or not _left(case, check, opened.spent):
+        if not _configured(case, check) or not _left(case, check, opened.spent):
             continue
-        if _has(case, check, customer, numbers) if there else _drawn(case, check):
+        if not there:
+            has = _drawn(case, check)
+        elif isinstance(check, AuthenticatorCode):
+            has = check.id in seeded
+        else:
+            has = _has(case, check, customer, numbers)
+        if has:
             found.append(check.id)
     return tuple(found)
 
 
-def _configured(ctx: Context, check: Check, now: datetime) -> bool:
+def _configured(case: Case, check: Check) -> bool:
+    ctx = case.ctx
     if isinstance(check, SignalCheck) and check.source is not None:
-        return check.source in ctx.signals and not ctx.circuit.is_open(check.source, now)
-    return not is_sent(check) or carrier(ctx, check) is not None
+        return check.source in ctx.signals and not ctx.circuit.is_open(check.source, case.now)
+    return is_there(case, check) and (not is_sent(check) or carrier(ctx, check) is not None)
 
 
 def _left(case: Case, check: Check, spent: Mapping[str, int]) -> bool:

@@ -16,7 +16,7 @@ from kyc_verify._flows.runner import Runner
 from kyc_verify.audit import AuditRecord, Event, Head
 from kyc_verify.budgets import Budget
 from kyc_verify.call import Call, Customer, Stake, aware, exact_id
-from kyc_verify.checks import AnswerCheck, Check, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode
 from kyc_verify.decision import Verdict
 from kyc_verify.errors import (
     BackendError,
@@ -86,6 +86,7 @@ class Context:
     senders: Mapping[str, Any] = field(default_factory=dict)
     signals: Mapping[str, Any] = field(default_factory=dict)
     services: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Any = None
     observer: Any = None
     circuit: Circuit = field(default_factory=Circuit)
 
@@ -150,10 +151,10 @@ class Context:
 
     def tries(self, subject: str, check: Check) -> tuple[Charge, ...]:
         """Return what one answer to a check costs."""
-        if not isinstance(check, AnswerCheck | OneTimeCode):
+        if not isinstance(check, AnswerCheck | OneTimeCode | AuthenticatorCode):
             return ()
         budgets = self.policy.budgets
-        rolling = budgets.codes if isinstance(check, OneTimeCode) else budgets.answers
+        rolling = budgets.answers if isinstance(check, AnswerCheck) else budgets.codes
         return (
             self._charge("tries", subject, check, rolling),
             Charge(key=self.key("consecutive", subject, check.id), limit=budgets.consecutive, window=None),

@@ -8,12 +8,13 @@ from typing import Final
 from kyc_verify._flows.availability import own
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
+from kyc_verify._flows.seeds import counter_of
 from kyc_verify._flows.sending import code_context
 from kyc_verify.answers import Clarify, Forms, Refused, confirm, digits
-from kyc_verify.checks import AnswerCheck, AppConfirmation, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, OneTimeCode
 from kyc_verify.credentials import Credential
 from kyc_verify.hashing import AnswerContext, CodeContext, Verified
-from kyc_verify.ports import Notice
+from kyc_verify.ports import Counter, Notice
 from kyc_verify.prompts import pick
 from kyc_verify.session import Code, Question
 from kyc_verify.terms import MAX_ANSWER, Outcome, Secret
@@ -49,6 +50,7 @@ class Judged:
         rehash: The credential under today's key and cost, after a PASS.
         wrong_try: Whether another try of this check may follow.
         refund: Whether the try's charge is given back: it was right, or nothing was compared.
+        counter: What a pass uses up; where it was used before, it was wrong.
     """
 
     outcome: Outcome | None
@@ -57,6 +59,7 @@ class Judged:
     rehash: Credential | None = None
     wrong_try: bool = False
     refund: bool = False
+    counter: Counter | None = None
 
 
 async def judge(case: Case, question: Question, answer: Secret) -> Judged:
@@ -73,6 +76,8 @@ async def judge(case: Case, question: Question, answer: Secret) -> Judged:
         return await _answer(case, question, check, answer, compare=compare, late=late)
     if isinstance(check, OneTimeCode):
         return await _one_time_code(case, check, answer, compare=compare)
+    if isinstance(check, AuthenticatorCode):
+        return await _authenticator(case, check, answer, compare=compare)
     if isinstance(check, AppConfirmation):
         return await _confirmation(case, question, check, answer, compare=compare)
     return _callback(question, answer, compare=compare, late=late)
@@ -189,7 +194,7 @@ def code_of(answer: Secret) -> Secret | None:
         return None
 
 
-def try_context(case: Case, check: OneTimeCode) -> CodeContext:
+def try_context(case: Case, check: OneTimeCode | AuthenticatorCode) -> CodeContext:
     """Return what the mark of a code's try is bound to."""
     return {**code_context(case, check, send=0), "purpose": "try", "stake": ""}
 
@@ -204,6 +209,17 @@ async def _one_time_code(case: Case, check: OneTimeCode, answer: Secret, *, comp
         outcome = await _matches(case, check, sent, code)
     passed = outcome is Outcome.PASS
     return Judged(outcome=outcome, mark=mark, wrong_try=not passed, refund=passed)
+
+
+async def _authenticator(case: Case, check: AuthenticatorCode, answer: Secret, *, compare: bool) -> Judged:
+    code = code_of(answer) or Secret("")
+    mark = case.ctx.hasher.code_tag(code, **try_context(case, check))
+    if not case.granted:
+        return Judged(outcome=Outcome.FAIL, mark=mark)
+    counter = await counter_of(case, check, code)
+    if counter is None or not compare:
+        return Judged(outcome=Outcome.FAIL, mark=mark, wrong_try=True)
+    return Judged(outcome=Outcome.PASS, mark=mark, refund=True, counter=counter)
 
 
 async def _matches(case: Case, check: OneTimeCode, sent: Code, code: Secret) -> Outcome:

@@ -17,6 +17,7 @@ from kyc_verify._flows.context import Context
 from kyc_verify._flows.gathering import gather
 from kyc_verify._flows.numbers import Numbers
 from kyc_verify._flows.replies import now_step
+from kyc_verify._flows.seeds import with_seed
 from kyc_verify._flows.settle import Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call, Customer, Stake, exact_id
@@ -168,7 +169,8 @@ async def _first(case: Case, opened: Opened, customer: Customer | None, numbers:
     needs_facts = any(isinstance(check, AnswerCheck) and check.stored for check in policy.asked(requirement))
     there = customer is not None and (bool(opened.subject.credentials) or not needs_facts)
     real = there and customer is not None and customer.active and case.allowed
-    available = available_checks(case, opened, customer, numbers, there=there)
+    seeded = await with_seed(case)
+    available = available_checks(case, opened, customer, numbers, there=there, seeded=seeded)
     wanted = (None if customer is None else customer.language, locale)
     main = numbers.main
     state = replace(

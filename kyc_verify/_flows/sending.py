@@ -88,7 +88,7 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     return made, Outgoing(charge=ctx.sends(case.who, check), carrier=name, service=service, message=message)
 
 
-def code_context(case: Case, check: OneTimeCode, *, send: int) -> CodeContext:
+def code_context(case: Case, check: AskedCheck, *, send: int) -> CodeContext:
     """Return all that a code is good for, and nothing else."""
     stake = case.state.stake
     return {

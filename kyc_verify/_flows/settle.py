@@ -12,16 +12,20 @@ from kyc_verify._flows.sending import Outgoing, is_sent, post, prepare
 from kyc_verify.audit import AuditRecord, Event, Head, Seal
 from kyc_verify.credentials import Credential
 from kyc_verify.decision import Binding, Step, Verdict
-from kyc_verify.ports import Change, Charge, Committed, Notice, Pin, StoredGrant
+from kyc_verify.ports import Change, Charge, Committed, Counter, Notice, Pin, StoredGrant
 from kyc_verify.session import ENDED, State
 
-__all__ = ["SendRefused", "Writing", "settle"]
+__all__ = ["SendRefused", "UsedBefore", "Writing", "settle"]
 
 _GRANTED = (Verdict.VERIFIED, Verdict.EXEMPT)
 
 
 class SendRefused(Exception):  # noqa: N818 - caught inside the flows, never leaves them
     """No send is left; nothing was written."""
+
+
+class UsedBefore(Exception):  # noqa: N818 - as `SendRefused`
+    """What a pass rests on was used before; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class Writing:
         moved: Whether a grant only changes hands: it ends when it did, and nothing else is earned by it.
         give_back: Whether the run does not count.
         only_if_granted: Write nothing unless there is a send left.
+        counter: What a pass uses up: write nothing if it was used before.
         detail: For the record.
     """
 
@@ -56,6 +61,7 @@ class Writing:
     moved: bool = False
     give_back: bool = False
     only_if_granted: bool = False
+    counter: Counter | None = None
     detail: tuple[tuple[str, str | int], ...] = ()
 
 
@@ -64,6 +70,7 @@ async def settle(case: Case, after: State, writing: Writing) -> Step:
 
     Raises:
         SendRefused: `Writing.only_if_granted`, and no send is left: nothing was written.
+        UsedBefore: `Writing.counter` stands there or beyond: nothing was written.
     """
     ctx = case.ctx
     case = case.at(after)
@@ -76,6 +83,8 @@ async def settle(case: Case, after: State, writing: Writing) -> Step:
         writing = replace(writing, spend=(*writing.spend, outgoing.charge))
     case = case.at(_with_grant(case.at(state), writing))
     done: Committed = await ctx.verb(ctx.store.commit, _change(case, writing), _seal(case, writing), case.now)
+    if writing.counter is not None and not done.moved:
+        raise UsedBefore
     for alarm, granted in zip(writing.alarms, done.granted, strict=False):
         if not granted:
             ctx.notice(alarm)
@@ -137,6 +146,7 @@ def _change(case: Case, writing: Writing) -> Change:
         grant=_grant(case) if writing.new_grant and granted else None,
         void_grants=not granted,
         only_if_granted=writing.only_if_granted,
+        counter=writing.counter,
     )
 
 

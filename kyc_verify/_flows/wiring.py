@@ -7,13 +7,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from kyc_verify import totp
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.runner import Runner
 from kyc_verify.call import exact_id
 from kyc_verify.errors import ConfigurationError, UsageError
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
-from kyc_verify.ports import CodeService, Customers, Observer, Sender, SignalSource, Store
+from kyc_verify.ports import CodeService, Customers, Observer, SeedSource, Sender, SignalSource, Store
 
 __all__ = ["wire"]
 
@@ -35,12 +36,13 @@ def wire(
     policy: Policy, *, store: Store, hasher: SecretHasher, clock: Callable[[], datetime], tenant: str, runner: Runner,
     customers: Customers | None = None, senders: Mapping[str, Sender] | None = None,
     signals: Mapping[str, SignalSource] | None = None, services: Mapping[str, CodeService] | None = None,
-    observer: Observer | None = None,
+    seeds: SeedSource | None = None, observer: Observer | None = None,
 ) -> Context:  # fmt: skip
     """Check what a front was given and wire it up.
 
     Raises:
         ConfigurationError: something is not what it must be.
+        MissingExtraError: there are seeds, and not the libraries for them.
     """
     wrong = [
         name
@@ -49,6 +51,7 @@ def wire(
             ("hasher must be a SecretHasher", isinstance(hasher, SecretHasher)),
             ("store must have the verbs of ports.Store", all(callable(getattr(store, verb, None)) for verb in _VERBS)),
             ("clock must be callable", callable(clock)),
+            ("seeds must have get()", seeds is None or callable(getattr(seeds, "get", None))),
             ("observer must have notice()", observer is None or callable(getattr(observer, "notice", None))),
             ("customers must have get()", customers is None or callable(getattr(customers, "get", None))),
         )
@@ -60,6 +63,8 @@ def wire(
         wrong.append(str(fault))
     if wrong:
         raise ConfigurationError("; ".join(wrong))
+    if seeds is not None:
+        totp.ready()
     return Context(
         policy=policy,
         store=store,
@@ -71,5 +76,6 @@ def wire(
         senders=_named(senders or {}, "senders", ("send",)),
         signals=_named(signals or {}, "signals", ("get",)),
         services=_named(services or {}, "services", ("send", "check")),
+        seeds=seeds,
         observer=observer,
     )

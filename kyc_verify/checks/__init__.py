@@ -2,6 +2,7 @@
 
 from kyc_verify.checks.account_tenure import AccountTenure
 from kyc_verify.checks.app_confirmation import AppConfirmation
+from kyc_verify.checks.authenticator_code import AuthenticatorCode
 from kyc_verify.checks.base import AnswerCheck, AskedCheck, Check, Signal, SignalCheck
 from kyc_verify.checks.callback import Callback
 from kyc_verify.checks.caller_number import CallerNumber
@@ -16,6 +17,7 @@ __all__ = [
     "AnswerCheck",
     "AppConfirmation",
     "AskedCheck",
+    "AuthenticatorCode",
     "Callback",
     "CallerNumber",
     "Check",

@@ -40,6 +40,7 @@ class Label(StrEnum):
     CHAIN = "chain"
     ORDER = "order"
     WINDOW = "window"
+    SEED = "seed"
 
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:

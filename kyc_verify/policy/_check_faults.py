@@ -6,7 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from kyc_verify.checks import AnswerCheck, AppConfirmation, AskedCheck, Callback, Check, OneTimeCode, SignalCheck
+from kyc_verify import totp
+from kyc_verify.checks import (
+    AnswerCheck,
+    AppConfirmation,
+    AskedCheck,
+    AuthenticatorCode,
+    Callback,
+    Check,
+    OneTimeCode,
+    SignalCheck,
+)
 from kyc_verify.policy._codec import plain_value
 from kyc_verify.policy._faults import Faults, id_faults, text_faults
 from kyc_verify.policy._judge import source_of
@@ -19,6 +29,7 @@ __all__ = ["check_faults"]
 _MOST_TRIES: Final = 10
 _MOST_SECONDS: Final = 3600
 _DIGITS: Final = (6, 10)
+_SHOWN: Final = (6, 8)
 _CODE_CHANNELS: Final = (Channel.SMS, Channel.VOICE, Channel.EMAIL)
 _TEMPLATES: Final = ("warning", "plain", "elsewhere")
 
@@ -35,6 +46,8 @@ def check_faults(check: Check, threats: ThreatModel | None, path: str) -> Faults
         yield path, "must define judge(signal)"
     if isinstance(check, OneTimeCode):
         yield from _code(check, path)
+    if isinstance(check, AuthenticatorCode):
+        yield from _authenticator(check, path)
     if threats is not None and type(check.id) is str and type(check.row) in (str, type(None)):
         yield from _weights(check, threats, path)
     yield from _parameters(check, path)
@@ -73,9 +86,9 @@ def _asked(check: AskedCheck, path: str) -> Faults:
             yield path, "must define forms(said, *, locale, now)"
         if type(check.forms_version) is not int or check.forms_version < 1:
             yield f"{path}.forms_version", "must be a whole number of 1 or more"
-    elif not isinstance(check, OneTimeCode | AppConfirmation | Callback):
+    elif not isinstance(check, OneTimeCode | AuthenticatorCode | AppConfirmation | Callback):
         # Nothing would compare what the caller says.
-        yield path, "must derive from AnswerCheck, OneTimeCode, AppConfirmation or Callback"
+        yield path, "must derive from AnswerCheck, OneTimeCode, AuthenticatorCode, AppConfirmation or Callback"
 
 
 def _code(check: OneTimeCode, path: str) -> Faults:
@@ -85,6 +98,15 @@ def _code(check: OneTimeCode, path: str) -> Faults:
         yield f"{path}.template", f"must be one of {', '.join(_TEMPLATES)}"
     if type(check.digits) is not int or not _DIGITS[0] <= check.digits <= _DIGITS[1]:
         yield f"{path}.digits", f"must be from {_DIGITS[0]} to {_DIGITS[1]} (NIST SP 800-63B-4 section 3.1.3.2)"
+
+
+def _authenticator(check: AuthenticatorCode, path: str) -> Faults:
+    if type(check.digits) is not int or not _SHOWN[0] <= check.digits <= _SHOWN[1]:
+        yield f"{path}.digits", f"must be from {_SHOWN[0]} to {_SHOWN[1]}, as the app was told"
+    if type(check.algorithm) is not str or check.algorithm not in totp.ALGORITHMS:
+        yield f"{path}.algorithm", f"must be one of {', '.join(totp.ALGORITHMS)}"
+    if type(check.window) is not int or check.window not in {0, 1}:
+        yield f"{path}.window", "must be 0 or 1 (RFC 6238 section 5.2)"
 
 
 def _weights(check: Check, threats: ThreatModel, path: str) -> Faults:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kyc_verify.call import Call, Contact, Customer
 from kyc_verify.ports.store import MaybeAwaitable
-from kyc_verify.terms import Outcome
+from kyc_verify.terms import Outcome, Secret
 
 __all__ = [
     "Clock",
@@ -18,6 +18,7 @@ __all__ = [
     "Message",
     "Notice",
     "Observer",
+    "SeedSource",
     "Sender",
     "SignalQuery",
     "SignalSource",
@@ -101,6 +102,18 @@ class SignalSource(Protocol):
 
     def get(self, query: SignalQuery) -> MaybeAwaitable[object]:
         """Return what it knows, for the check's `judge`; raise when it fails."""
+        ...
+
+
+class SeedSource(Protocol):
+    """Where the seeds of customers' authenticators are: the host's vault, or its database with sealed ones."""
+
+    def get(self, subject: str, check: str) -> MaybeAwaitable[Secret | str | None]:
+        """Return the seed of exactly this customer and check; raise when it cannot be read.
+
+        A `Secret` is the seed in clear, base32; a str is one that `kyc_verify.totp.seal_seed` sealed; None: there is
+        none, and the check is not asked.
+        """
         ...
 
 

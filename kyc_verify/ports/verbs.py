@@ -166,8 +166,7 @@ class Committed:
 
     Attributes:
         granted: Which of `Change.spend` were granted, in order.
-        moved: Whether `Change.counter` moved forward. A store that does not know of counters moves none, and nothing
-            that needs one is ever accepted over it.
+        moved: Whether `Change.counter` moved forward; where it did not, nothing was written.
     """
 
     granted: tuple[bool, ...] = ()

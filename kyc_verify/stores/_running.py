@@ -129,7 +129,7 @@ def commit(db: Tables, change: Change, seal: Seal, now: datetime, *, claim: int 
     if version != change.version or (change.subject_key is not None and key != change.subject_key):
         raise conflict()
     counter = change.counter
-    db.lock_keys(tenant, [each.key for each in (*change.spend, *([] if counter is None else [counter]))])
+    db.lock_keys(tenant, [each.key for each in change.spend] + ([] if counter is None else [counter.key]))
     if change.only_if_granted:
         db.keep_point()
     moved = counter is not None and _forward(db, tenant, counter, session)

@@ -76,7 +76,8 @@ class Verbs(ABC):
         """Write a change and its record together: first what is given back and cleared, then what is spent.
 
         A refund gives back what the claim of this version took, and nothing else that the session was ever charged.
-        A credential is only replaced if it is still the enrollment that it was made from.
+        A credential is only replaced if it is still the enrollment that it was made from. A counter that stands where
+        it is to go, or beyond, stops the whole change, and nothing is written.
 
         Raises:
             ConflictError: the version, or the key in the subject's row, is another by now; nothing is written.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kyc_verify.testing.contracts import CheckContract, SenderContract, SignalContract, StoreContract
     from kyc_verify.testing.doubles import (
         FakeCustomers,
+        FakeSeeds,
         RecordingObserver,
         RecordingSender,
         ScriptedService,
@@ -42,7 +43,9 @@ _HOME: Final = {
     "callers": ("Caller",),
     "clock": ("FakeClock",),
     "contracts": ("CheckContract", "SenderContract", "SignalContract", "StoreContract"),
-    "doubles": ("FakeCustomers", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals"),
+    "doubles": (
+        "FakeCustomers", "FakeSeeds", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals",
+    ),
     "hashing": ("CheapHasher", "cheap_hasher"),
     "leaks": ("assert_leaks_nothing",),
     "stores": ("CountingStore", "FailingStore"),
@@ -60,6 +63,7 @@ __all__ = [
     "FailingStore",
     "FakeClock",
     "FakeCustomers",
+    "FakeSeeds",
     "Line",
     "RecordingObserver",
     "RecordingSender",

@@ -10,12 +10,13 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from kyc_verify import totp
 from kyc_verify._flows.asking import load
 from kyc_verify._flows.moving import judgement
 from kyc_verify._flows.runner import run_sync
 from kyc_verify.audit import AuditRecord
 from kyc_verify.call import Call, Contact, Customer, Stake
-from kyc_verify.checks import AnswerCheck, AppConfirmation, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode, SignalCheck
 from kyc_verify.decision import Challenge, Decision, Step
 from kyc_verify.enrollment import AsyncEnroller, Enroller
 from kyc_verify.errors import UsageError
@@ -24,10 +25,12 @@ from kyc_verify.policy import Policy
 from kyc_verify.ports import CodeService, SignalSource, Store
 from kyc_verify.session import ENDED
 from kyc_verify.stores import MemoryStore
+from kyc_verify.terms import Secret
 from kyc_verify.testing.callers import Caller
 from kyc_verify.testing.clock import FakeClock
 from kyc_verify.testing.doubles import (
     FakeCustomers,
+    FakeSeeds,
     RecordingObserver,
     RecordingSender,
     ScriptedService,
@@ -83,6 +86,8 @@ class _Desk:
         self.signals: dict[str, Any] = {source: ScriptedSignals(value=False) for source in sources} | dict(signals)
         apps = {check.service for check in policy.checks if isinstance(check, AppConfirmation)}
         self.services: dict[str, Any] = {app: ScriptedService() for app in apps} | dict(services)
+        shows = any(isinstance(check, AuthenticatorCode) for check in policy.checks)
+        self.seeds = FakeSeeds({subject: totp.new_seed()}) if shows else None
         if contacts is None:
             contacts = (Contact(number=number, since=self.clock.now - timedelta(days=5 * 365)),)
         unstored = {name: fact for name, fact in self.facts.items() if not self._stored(name)}
@@ -122,7 +127,7 @@ class _Desk:
     def _ports(self) -> dict[str, Any]:
         return {
             "customers": self.customers, "senders": self.senders, "signals": self.signals, "services": self.services,
-            "observer": self.observer,
+            "seeds": self.seeds, "observer": self.observer,
         }  # fmt: skip
 
     def over(self, store: Store) -> Self:
@@ -138,10 +143,18 @@ class _Desk:
         if isinstance(check, OneTimeCode):
             # A code that a service judges is not in a message of ours; the service decides.
             return "000000" if check.channel.value in self.services else self.sender.code()
+        if isinstance(check, AuthenticatorCode):
+            return self._shown(check)
         if not isinstance(check, AnswerCheck):
             return "yes"
         fact = self.facts.get(challenge.check, "I do not know")
         return fact.isoformat() if isinstance(fact, date) else str(fact)
+
+    def _shown(self, check: AuthenticatorCode) -> str:
+        seed = None if self.seeds is None else self.seeds.get(self.subject, check.id)
+        if not isinstance(seed, Secret):
+            return "000000"
+        return totp.code_at(seed, self.clock.now, digits=check.digits, algorithm=check.algorithm).reveal()
 
     def heard(self, challenge: Challenge) -> str | None:
         """Return what the genuine customer says, or None where a code was not sent to them in this call."""
@@ -249,6 +262,7 @@ class Bench(_Desk):
         sender: What every channel goes to.
         observer: What the verifier tells.
         customers: The CRM.
+        seeds: Of authenticator apps, by customer, if the policy asks for their codes.
         call: A call of the customer's.
         verifier: Over all of it.
         enroller: Over the same store.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kyc_verify.analysis._setting import Setting
 from kyc_verify.call import Call, Stake
-from kyc_verify.checks import AnswerCheck, AppConfirmation, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode, SignalCheck
 from kyc_verify.decision import Challenge
 from kyc_verify.errors import UsageError
 from kyc_verify.terms import Outcome
@@ -232,7 +232,7 @@ class _OfClass(Caller):
             return None
         if outcome is Outcome.PASS or isinstance(check, AppConfirmation):
             return bench.heard(challenge)
-        if isinstance(check, OneTimeCode):
+        if isinstance(check, OneTimeCode | AuthenticatorCode):
             # A code that was never seen; the right one by chance once in a million.
             return f"{int(self._drawn(f'{check.id}/{turn}') * 10**check.digits):0{check.digits}}"
         return self._knows(bench, check, outcome, turn) if isinstance(check, AnswerCheck) else "no"

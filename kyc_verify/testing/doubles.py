@@ -10,9 +10,11 @@ from typing import Final, TypeAlias
 from kyc_verify.call import Customer
 from kyc_verify.errors import UsageError
 from kyc_verify.ports import Message, Notice, SignalQuery
-from kyc_verify.terms import Outcome
+from kyc_verify.terms import Outcome, Secret
 
-__all__ = ["FakeCustomers", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals"]
+__all__ = [
+    "FakeCustomers", "FakeSeeds", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals",
+]  # fmt: skip
 
 _CODE: Final = re.compile(r"(?<!\d)\d{6,10}(?!\d)")
 
@@ -125,6 +127,18 @@ class FakeCustomers:
 
     def __delitem__(self, subject: str) -> None:
         del self._customers[subject]
+
+
+class FakeSeeds(dict[str, Secret | str | Exception]):
+    """A `SeedSource`: the seed by customer, whatever the check; an exception is raised."""
+
+    def get(self, subject: str, check: str) -> Secret | str | None:  # type: ignore[override]  # a port's method
+        """Return the seed of a customer."""
+        del check
+        found = super().get(subject)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 class ScriptedSignals:

@@ -11,8 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kyc_verify import Budget, Budgets, Lifetimes, Notice, Policy, Requirement, ThreatModel, UsageError, Verdict, checks
+from kyc_verify import (
+    Budget,
+    Budgets,
+    Lifetimes,
+    Notice,
+    Policy,
+    Requirement,
+    ThreatModel,
+    UsageError,
+    Verdict,
+    checks,
+    totp,
+)
 from kyc_verify.stores import SQLiteStore
+from kyc_verify.testing import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,3 +247,52 @@ def test_ot_15_a_resend_refills_no_tries(desk: Desk) -> None:
     desk.clock.advance(seconds=30)
     step = desk.verifier.resend(step.challenge.id, call=desk.call)
     assert desk.say(step, other(desk.sender.code())).verdict is Verdict.DENIED
+
+
+def only_apps() -> Policy:
+    return Policy(
+        name="apps",
+        checks=[checks.AuthenticatorCode()],
+        threats=ThreatModel.points({"authenticator_code": 50}),
+        actions={"code": Requirement(bits=1)},
+        budgets=Budgets(codes=Budget(1000, timedelta(days=1))),
+    )
+
+
+def test_ot_16_a_step_is_accepted_once_and_none_before_it(make: Callable[..., Desk]) -> None:
+    desk = make(only_apps())
+    seed = desk.seeds["cust-42"]
+    before, now, after = (totp.code_at(seed, desk.clock.now + k * totp.STEP).reveal() for k in (-1, 0, 1))
+    assert desk.say(desk.open("code"), now).verdict is Verdict.VERIFIED
+    for k, old in enumerate((now, before, now, before)):
+        desk.clock.advance(seconds=10 * (k % 2))
+        assert desk.say(desk.fresh().open("code"), old).verdict is Verdict.PENDING
+    assert desk.say(desk.fresh().open("code"), after).verdict is Verdict.VERIFIED
+    desk.clock.back(minutes=5)
+    for old in (now, before, after):
+        assert desk.say(desk.fresh().open("code"), old).verdict is Verdict.PENDING
+
+
+def test_ot_16_nor_over_a_restart(tmp_path: Path) -> None:
+    path, verdicts = tmp_path / "kyc.db", []
+    first = Bench(only_apps(), store=SQLiteStore(path))
+    code = first.answer(first.verifier.open("cust-42", action="code", call=first.call).challenge)
+    for _ in range(2):
+        again = Bench(only_apps(), store=SQLiteStore(path), hasher=first.hasher)
+        again.seeds.update(first.seeds)
+        step = again.verifier.open("cust-42", action="code", call=again.call)
+        verdicts.append(again.verifier.respond(step.challenge.id, code, call=again.call).verdict)
+        again.store.close()
+    first.store.close()
+    assert verdicts == [Verdict.VERIFIED, Verdict.PENDING]
+
+
+def test_ot_16_one_code_in_many_processes_is_accepted_once(race: Race) -> None:
+    bench = race.bench(only_apps())
+    race.environ["KYC_RACE_SEED"] = bench.seeds["cust-42"].reveal()
+    steps = [bench.verifier.open("cust-42", action="code", call=bench.call) for _ in range(24)]
+    code = bench.answer(steps[0].challenge)
+    jobs = [{"verb": "respond", "args": [s.challenge.id, code], "call": {}, "more": {}} for s in steps]
+    found = race.run([jobs[at::4] for at in range(4)], threads=6)
+    assert Counter(each["verdict"] for each in found) == {"verified": 1, "pending": 23}
+    assert sum(bool(each["grant"]) for each in found) == 1
