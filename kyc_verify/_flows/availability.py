@@ -15,7 +15,7 @@ from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.numbers import Numbers
 from kyc_verify._flows.seeds import is_there
-from kyc_verify._flows.sending import carrier, is_sent, recipient
+from kyc_verify._flows.sending import carrier, is_sent, recipient, trusted
 from kyc_verify.answers import phones
 from kyc_verify.call import Call, Customer
 from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, SignalCheck
@@ -112,7 +112,7 @@ def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) 
     if not check.uses_contact:
         return True
     known = recipient(check, numbers)
-    if known is None or not known.trusted(case.now, case.ctx.policy.lifetimes.cool_off):
+    if known is None or not trusted(case, check, known):
         return False
     if isinstance(check, OneTimeCode) and check.channel is not Channel.EMAIL:
         return phones.sendable(known.canonical)

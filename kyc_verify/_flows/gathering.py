@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT
 from kyc_verify._flows.numbers import Known, Numbers
-from kyc_verify._flows.sending import recipient
+from kyc_verify._flows.sending import recipient, trusted
 from kyc_verify.answers import Refused, phones
 from kyc_verify.call import Call, Customer
 from kyc_verify.checks import Signal, SignalCheck
@@ -45,7 +45,7 @@ async def _outcome(case: Case, check: SignalCheck, customer: Customer | None, kn
         case.ctx.circuit.answered(check.source)
     if not case.state.real or customer is None:
         return Outcome.FAIL
-    if check.uses_contact and not (known is not None and known.trusted(case.now, case.policy.lifetimes.cool_off)):
+    if check.uses_contact and not trusted(case, check, known):
         # The number was changed since the run opened: a new one gives no credit.
         return Outcome.FAIL
     contact = None if known is None else known.contact

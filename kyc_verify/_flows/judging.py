@@ -80,7 +80,8 @@ async def judge(case: Case, question: Question, answer: Secret) -> Judged:
         return await _authenticator(case, check, answer, compare=compare)
     if isinstance(check, AppConfirmation):
         return await _confirmation(case, question, check, answer, compare=compare)
-    return _callback(question, answer, compare=compare, late=late)
+    dialled = case.state.code is not None and bool(case.state.code.tag)
+    return _callback(question, answer, compare=compare and dialled, late=late)
 
 
 # ── What the caller knows ────────────────────────────────────────────────────────────────────────────────────────────

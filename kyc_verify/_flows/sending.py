@@ -17,7 +17,7 @@ from kyc_verify.ports import Charge, Message, Notice
 from kyc_verify.session import Code, State
 from kyc_verify.terms import Channel, Secret
 
-__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "recipient"]
+__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "recipient", "trusted"]
 
 
 _PLACE: Final = "{{code}}"
@@ -60,6 +60,11 @@ def recipient(check: Check, numbers: Numbers) -> Known | None:
     return numbers.of(Channel.VOICE) if isinstance(check, Callback) else numbers.main
 
 
+def trusted(case: Case, check: Check, known: Known | None) -> bool:
+    """Whether a contact gives a check credit: known for the policy's cool-off, and for as long as the check wants."""
+    return known is not None and known.trusted(case.now, max(check.least_age, case.policy.lifetimes.cool_off))
+
+
 def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     """Make what the open question sends, if it sends anything and nothing was made for it yet.
 
@@ -81,9 +86,11 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
     known = recipient(check, numbers) if state.real else None
     # A number that was changed since the run opened receives nothing.
-    trusted = known is not None and known.trusted(case.now, case.policy.lifetimes.cool_off)
-    told = state.real and (trusted or isinstance(check, AppConfirmation))
+    told = state.real and (trusted(case, check, known) or isinstance(check, AppConfirmation))
     to = "" if known is None else known.canonical
+    if isinstance(check, Callback) and told and known is not None and made.code is not None:
+        # What was dialled; without it nothing that the agent says is a pass.
+        made = replace(made, code=replace(made.code, tag=known.fingerprint))
     message = _message(case.at(made), check, code, channel=name, to=to) if told else None
     return made, Outgoing(charge=ctx.sends(case.who, check), carrier=name, service=service, message=message)
 

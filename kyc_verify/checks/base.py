@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, Self
 
@@ -53,6 +53,7 @@ class Check:
         seconds: What it costs a call; None: as the row says.
         tries: How many answers one run takes; the table's cells are meant of all of them together.
         uses_contact: Whether it stands or falls with the customer's number.
+        least_age: How long that number must have been known, even where the policy's cool-off is shorter.
     """
 
     id: str = ""
@@ -64,6 +65,7 @@ class Check:
     seconds: int | None = None
     tries: int = 1
     uses_contact: bool = False
+    least_age: timedelta = timedelta(0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -88,7 +88,7 @@ def _asked(check: AskedCheck, path: str) -> Faults:
             yield f"{path}.forms_version", "must be a whole number of 1 or more"
     elif not isinstance(check, OneTimeCode | AuthenticatorCode | AppConfirmation | Callback):
         # Nothing would compare what the caller says.
-        yield path, "must derive from AnswerCheck, OneTimeCode, AuthenticatorCode, AppConfirmation or Callback"
+        yield path, "must derive from AnswerCheck, OneTimeCode, AppConfirmation, Callback or AuthenticatorCode"
 
 
 def _code(check: OneTimeCode, path: str) -> Faults:

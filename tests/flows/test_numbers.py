@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kyc_verify import Call, Contact, Customer, Outcome, Verdict
+from kyc_verify import (
+    Call,
+    Contact,
+    Customer,
+    Lifetimes,
+    Outcome,
+    Policy,
+    Requirement,
+    ThreatModel,
+    Verdict,
+    checks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,3 +207,66 @@ def test_numbers_are_kept_as_keyed_fingerprints_only(desk: Desk) -> None:
     assert replace(desk.call).number == OLD
     kept = str(desk.records()) + str(desk.store.records(desk.tenant, 0, 1000))
     assert "612345678" not in kept
+
+
+# ── Call-backs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("cool_off", [timedelta(0), timedelta(days=1), timedelta(days=30)])
+@pytest.mark.parametrize(("short", "verdict"), [(1, Verdict.REVIEW), (0, Verdict.PENDING)])
+def test_a_number_is_called_back_after_thirty_days_to_the_microsecond(
+    make: Callable[..., Desk], policy: Callable[..., Policy], cool_off: timedelta, short: int, verdict: Verdict
+) -> None:
+    desk = make(policy(lifetimes=Lifetimes(cool_off=cool_off)), contacts=[])
+    since = desk.clock.now - timedelta(days=30) + timedelta(microseconds=short)
+    desk.customers["cust-42"] = Customer(contacts=(Contact(number=OLD, since=since),))
+    assert desk.open("callback").verdict is verdict
+    assert len(desk.sender.messages) == (verdict is Verdict.PENDING)
+
+
+def test_a_longer_cool_off_holds_for_call_backs_too(make: Callable[..., Desk], policy: Callable[..., Policy]) -> None:
+    desk = make(policy(lifetimes=Lifetimes(cool_off=timedelta(days=90))), contacts=[])
+    contact(desk, days=89)
+    assert desk.open("callback").verdict is Verdict.REVIEW
+    desk.clock.advance(days=1)
+    assert desk.open("callback").verdict is Verdict.PENDING
+
+
+def test_a_change_within_thirty_days_is_not_called_back(
+    make: Callable[..., Desk], policy: Callable[..., Policy]
+) -> None:
+    desk = make(policy(lifetimes=Lifetimes(cool_off=timedelta(0))), contacts=[])
+    contact(desk, changed_at=desk.clock.now - timedelta(days=30) + timedelta(microseconds=1))
+    assert desk.open("callback").verdict is Verdict.REVIEW
+    assert desk.open("code").verdict is Verdict.PENDING  # the policy's cool-off, for everything else
+    desk.clock.advance(microseconds=1)
+    assert desk.fresh().open("callback").verdict is Verdict.PENDING
+
+
+def test_a_call_that_was_not_dialled_confirms_nothing(make: Callable[..., Desk]) -> None:
+    both = Policy(
+        name="both", checks=[checks.Pin(), checks.Callback()],
+        threats=ThreatModel.points({"pin": 3, "callback": 6}), actions={"pay": Requirement(bits=8)},
+    )  # fmt: skip
+    for number, verdict in ((OLD, Verdict.VERIFIED), (NEW, Verdict.DENIED)):
+        desk = make(both)
+        step = desk.open("pay")
+        desk.customers["cust-42"] = Customer(contacts=(Contact(number=number, since=desk.clock.now),))
+        while step.challenge is not None:
+            step = desk.say(step)
+        assert step.verdict is verdict
+        assert len(desk.sender.messages) == (number == OLD)
+
+
+def test_call_backs_of_somebody_who_does_not_exist_look_the_same(
+    make: Callable[..., Desk], policy: Callable[..., Policy]
+) -> None:
+    """Whether a number is old enough shows in the share that the policy states, for both alike."""
+    for share, verdict in ((1.0, Verdict.PENDING), (0.0, Verdict.REVIEW)):
+        desk = make(policy(lifetimes=Lifetimes(cool_off=timedelta(0)), enrolled_share={"callback": share}))
+        nobody = desk.open("callback", subject="nobody")
+        assert nobody.verdict is verdict
+        if verdict is Verdict.REVIEW:
+            contact(desk, number=NEW, days=29)
+        somebody = desk.open("callback")
+        assert (somebody.verdict, somebody.reasons) == (nobody.verdict, nobody.reasons)
