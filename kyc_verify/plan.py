@@ -57,7 +57,10 @@ def questions(
 
 def askable(check: Check, entries: Collection[Entry] | None) -> bool:
     """Whether the present leg of the call can take the check's answer."""
-    return isinstance(check, AskedCheck) and (entries is None or check.entry in entries)
+    if not isinstance(check, AskedCheck) or entries is None:
+        return isinstance(check, AskedCheck)
+    # Whoever is called back is not who presses the keys of this call.
+    return check.entry in entries and (Entry.TEXT in entries or not check.by_agent)
 
 
 def _as(outcome: Outcome, names: Iterable[str], now: datetime, bound: str) -> list[Evidence]:

@@ -4,6 +4,7 @@
 
 * ``ask.*`` and ``clarify.*`` are read aloud to the caller, except ``ask.callback``, which tells the agent what to do;
 * ``reason.*`` and ``entry.hint.*`` are for the agent: what to do next, and how to type the answer;
+* ``keypad.*`` is played to the caller by a machine;
 * ``message.*`` goes to the customer, beside the call.
 
 No text hints at where a code was sent, or which answer was wrong. The messages take values: ``message.code.*`` take

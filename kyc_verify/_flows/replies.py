@@ -15,7 +15,7 @@ from kyc_verify.terms import Entry
 
 __all__ = ["now_step", "step_after"]
 
-_KEYPAD: Final = frozenset((Entry.DIGITS,))
+_KEYPAD: Final = frozenset(Entry) - {Entry.TEXT}
 _GRANTED: Final = (Verdict.VERIFIED, Verdict.EXEMPT)
 
 

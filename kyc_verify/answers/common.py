@@ -13,7 +13,7 @@ from kyc_verify.answers import text
 from kyc_verify.answers._fold import fold_text
 from kyc_verify.answers.forms import Refused
 
-__all__ = ["check_enrollable", "is_card_number"]
+__all__ = ["check_enrollable", "is_card_number", "luhn", "names_security_code"]
 
 _LIST: Final = "common_answers.txt"
 _SHORTEST_CARD: Final = 13
@@ -42,7 +42,8 @@ def _joined(said: str) -> str:
     return fold_text(said).replace(" ", "")
 
 
-def _luhn(digits: str) -> bool:
+def luhn(digits: str) -> bool:
+    """Whether the last of some digits is the check digit of the others (ISO/IEC 7812-1, annex B)."""
     total = 0
     for at, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if at % 2 else 1)
@@ -63,7 +64,7 @@ def is_card_number(said: str) -> bool:
         for start in range(len(run) - _SHORTEST_CARD + 1):
             whole = (len(run),) if start == 0 and len(run) <= _LONGEST_CARD else ()
             lengths = whole or range(_SHORTEST_CARD, min(_LONGEST_CARD, len(run) - start) + 1)
-            if len(set(run)) > 1 and any(_luhn(run[start : start + length]) for length in lengths):
+            if len(set(run)) > 1 and any(luhn(run[start : start + length]) for length in lengths):
                 return True
             if len(run) <= _LONGEST_CARD:
                 break
@@ -83,6 +84,14 @@ def _in_question(words: str, question: Mapping[str, str] | str) -> bool:
 def _names_code(folded: str) -> bool:
     words = frozenset(re.split(r"[\s]+|(?<=[a-z])(?=[0-9]{3,})", folded))
     return bool(words & _CODE_WORDS) or any(f" {phrase} " in f" {folded} " for phrase in _CODE_PHRASES)
+
+
+def names_security_code(said: str) -> bool:
+    """Whether a text, a question say, speaks of a card's security code."""
+    try:
+        return _names_code(fold_text(said))
+    except Refused:
+        return True  # what cannot be read may speak of anything
 
 
 def check_enrollable(said: str, *, question: Mapping[str, str] | str) -> None:

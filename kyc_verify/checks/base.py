@@ -167,9 +167,11 @@ class AskedCheck(Check):
     Attributes:
         entry: What a screen or a keypad should offer.
         prompts: What to say, by language; empty: the shipped texts have it.
+        by_agent: Whether only an agent may answer it: never the caller, on a leg that takes no text.
     """
 
     entry: Entry = Entry.TEXT
+    by_agent: bool = False
     prompts: Mapping[str, str] = MappingProxyType({})
 
     def prompt(self, *wanted: str | None) -> str:

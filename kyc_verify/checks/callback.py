@@ -24,6 +24,7 @@ class Callback(AskedCheck):
     asset = "sim"
     methods = (Method.TEL,)
     entry = Entry.CONFIRM
+    by_agent = True
     uses_contact = True
     least_age = timedelta(days=30)
 
