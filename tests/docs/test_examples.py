@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -50,7 +51,11 @@ def test_ivr_handover_keeps_what_was_shown(capsys: pytest.CaptureFixture[str]) -
     assert _load("ivr_handover").main(cheap_hasher()) == 0
     out = capsys.readouterr().out
     assert "machine: step_up" in out
+    assert "numéro de carte bancaire" in out
+    assert "agent:   in another call there is nothing of it" in out
+    assert out.count("première école") == 1
     assert "agent:   verified" in out
+    assert not {"4729", "4000000000000002", "0800"} & set(re.findall("[0-9]+", out))
 
 
 def test_real_people(capsys: pytest.CaptureFixture[str]) -> None:
