@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from kyc_verify._flows import enrolling
+from kyc_verify._flows import enrolling, recovery
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.runner import AsyncRunner, Runner, SyncRunner, run_sync
 from kyc_verify._flows.wiring import wire
@@ -21,6 +21,7 @@ from kyc_verify.errors import UsageError
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
 from kyc_verify.ports import Standing, Store
+from kyc_verify.terms import Secret
 
 __all__ = ["AsyncEnroller", "Enroller"]
 
@@ -87,6 +88,27 @@ class Enroller(_Enrolling):
         del facts  # a traceback of what follows must not show them
         run_sync(enrolling.enroll(self._ctx, subject, hidden, by=by, call=call))
 
+    def issue_codes(
+        self, subject: str, check: str = "recovery_code", *, by: str, call: Call | str | None = None
+    ) -> tuple[Secret, ...]:  # fmt: skip
+        """Draw a new list of recovery codes for a customer; every code of an earlier list is void.
+
+        Args:
+            subject: Exact id of the customer.
+            check: Id of the `RecoveryCode`.
+            by: Agent or system that asks for it.
+            call: The call it is done in, where it is.
+
+        Returns:
+            The codes, ten digits each. This is the only time they are there: print them or show them to the customer,
+            and keep nothing.
+
+        Raises:
+            UsageError: an id is not exact, or the policy has no such check.
+            BackendError: the store failed; nothing of the list was kept.
+        """
+        return run_sync(recovery.issue(self._ctx, subject, check, by=by, call=call))
+
     def lock(self, subject: str, *, by: str, reason: str) -> None:
         """Hold a customer: nothing verifies until `unlock`, open grants are void, and callers see no difference."""
         run_sync(enrolling.stand(self._ctx, subject, Event.LOCKED, by=by, reason=reason, standing=Standing.LOCKED))
@@ -137,6 +159,12 @@ class AsyncEnroller(_Enrolling):
         hidden = enrolling.Facts(facts)
         del facts  # a traceback of what follows must not show them
         await enrolling.enroll(self._ctx, subject, hidden, by=by, call=call)
+
+    async def issue_codes(
+        self, subject: str, check: str = "recovery_code", *, by: str, call: Call | str | None = None
+    ) -> tuple[Secret, ...]:  # fmt: skip
+        """See `Enroller.issue_codes`."""
+        return await recovery.issue(self._ctx, subject, check, by=by, call=call)
 
     async def lock(self, subject: str, *, by: str, reason: str) -> None:
         """See `Enroller.lock`."""

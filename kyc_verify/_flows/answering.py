@@ -22,11 +22,12 @@ from kyc_verify._flows.judging import (
     try_context,
     version_of,
 )
+from kyc_verify._flows.recovery import said
 from kyc_verify._flows.replies import step_after
 from kyc_verify._flows.settle import UsedBefore, Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call
-from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode, RecoveryCode
 from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import Busy, KycVerifyError, UsageError
 from kyc_verify.ports import Begun
@@ -119,6 +120,9 @@ async def _same(case: Case, name: str, mark: str, answer: Secret) -> bool:
         return await ctx.runner.hash(ctx.hasher.same_try, mark, forms, **about(case, check, version))
     if isinstance(check, OneTimeCode | AuthenticatorCode):
         return ctx.hasher.code_matches(mark, code_of(answer) or Secret(""), **try_context(case, check))
+    if isinstance(check, RecoveryCode):
+        bound, forms = said(case, check, answer)
+        return await ctx.runner.hash(ctx.hasher.same_try, mark, forms, **bound)
     return hmac.compare_digest(mark.encode(), confirm_mark(answer).encode())
 
 

@@ -18,7 +18,7 @@ from kyc_verify._flows.seeds import is_there
 from kyc_verify._flows.sending import carrier, is_sent, recipient, trusted
 from kyc_verify.answers import phones
 from kyc_verify.call import Call, Customer
-from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, RecoveryCode, SignalCheck
 from kyc_verify.credentials import Credential
 from kyc_verify.ports import Charge, Notice, Opened
 from kyc_verify.terms import Channel
@@ -109,6 +109,9 @@ def _drawn(case: Case, check: Check) -> bool:
 def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) -> bool:
     if isinstance(check, AnswerCheck):
         return _enrolled(case, check) if check.stored else customer is not None and check.id in customer.facts
+    if isinstance(check, RecoveryCode):
+        kept = [case.subject.credentials.get(check.slot(number)) for number in range(check.codes)]
+        return any(_usable(case, each, check.kind) for each in kept)
     if not check.uses_contact:
         return True
     known = recipient(check, numbers)
@@ -120,8 +123,11 @@ def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) 
 
 
 def _enrolled(case: Case, check: AnswerCheck) -> bool:
-    credential = case.subject.credentials.get(check.id)
-    if credential is None or credential.kind != check.storage_kind() or own(case.ctx, credential, case.call, case.now):
+    return _usable(case, case.subject.credentials.get(check.id), check.storage_kind())
+
+
+def _usable(case: Case, credential: Credential | None, kind: str) -> bool:
+    if credential is None or credential.kind != kind or own(case.ctx, credential, case.call, case.now):
         return False
     if case.ctx.hasher.has_key(credential):
         return True

@@ -16,7 +16,7 @@ from kyc_verify._flows.runner import Runner
 from kyc_verify.audit import AuditRecord, Event, Head
 from kyc_verify.budgets import Budget
 from kyc_verify.call import Call, Customer, Stake, aware, exact_id
-from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, RecoveryCode
 from kyc_verify.decision import Verdict
 from kyc_verify.errors import (
     BackendError,
@@ -151,7 +151,7 @@ class Context:
 
     def tries(self, subject: str, check: Check) -> tuple[Charge, ...]:
         """Return what one answer to a check costs."""
-        if not isinstance(check, AnswerCheck | OneTimeCode | AuthenticatorCode):
+        if not isinstance(check, AnswerCheck | OneTimeCode | AuthenticatorCode | RecoveryCode):
             return ()
         budgets = self.policy.budgets
         rolling = budgets.answers if isinstance(check, AnswerCheck) else budgets.codes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from kyc_verify._flows.context import Context
@@ -11,13 +11,13 @@ from kyc_verify.answers import Forms, Refused
 from kyc_verify.answers.forms import REFUSALS
 from kyc_verify.audit import AuditRecord, Event, Head
 from kyc_verify.call import Call, exact_id
-from kyc_verify.checks import AnswerCheck, SecretAnswer
+from kyc_verify.checks import AnswerCheck, RecoveryCode, SecretAnswer
 from kyc_verify.credentials import Credential
 from kyc_verify.errors import EnrollmentError, UsageError
 from kyc_verify.ports import Standing, SubjectSeal
 from kyc_verify.terms import MAX_ANSWER
 
-__all__ = ["Facts", "enroll", "erase", "stand"]
+__all__ = ["Facts", "enroll", "erase", "keep", "stand"]
 
 _MOST_FACTS = 64
 
@@ -59,16 +59,17 @@ async def enroll(ctx: Context, subject: str, facts: Facts, *, by: str, call: Cal
             forms_version=check.forms_version, at=now, by=by, call=called,
         )  # fmt: skip
         credentials.append(made)
-    clear = tuple(ctx.key("consecutive", subject, check.id) for check, _ in forms)
-    seal = _sealed(
-        ctx,
-        Event.ENROLLED,
-        subject,
-        by=by,
-        call=called,
-        now=now,
-        detail={"checks": ",".join(check.id for check, _ in forms)},
-    )
+    await keep(ctx, subject, credentials, tuple(check.id for check, _ in forms), by=by, call=called, now=now)
+
+
+async def keep(
+    ctx: Context, subject: str, credentials: Sequence[Credential], checks: tuple[str, ...], *, by: str,
+    call: str | None, now: datetime,
+) -> None:  # fmt: skip
+    """Write credentials and their record, and forget wrong answers in a row to these checks."""
+    clear = tuple(ctx.key("consecutive", subject, check) for check in checks)
+    detail: dict[str, str | int] = {"checks": ",".join(checks)}
+    seal = _sealed(ctx, Event.ENROLLED, subject, by=by, call=call, now=now, detail=detail)
     await ctx.verb(
         ctx.store.enroll, ctx.tenant, subject, tuple(credentials), clear=clear, fresh_key=secrets.token_bytes(32),
         seal=seal, now=now,
@@ -94,6 +95,8 @@ def _each(ctx: Context, facts: Facts, now: datetime) -> tuple[list[tuple[AnswerC
         check = checks.get(name) if type(name) is str else None
         if check is None:
             faults[_shown(name)] = "unknown_check"
+        elif isinstance(check, RecoveryCode):
+            faults[name] = "issued"
         elif not isinstance(check, AnswerCheck) or not check.stored:
             faults[name] = "not_stored"
         else:

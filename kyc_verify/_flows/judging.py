@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from kyc_verify._flows import recovery
 from kyc_verify._flows.availability import own
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
 from kyc_verify._flows.seeds import counter_of
 from kyc_verify._flows.sending import code_context
 from kyc_verify.answers import Clarify, Forms, Refused, confirm, digits
-from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, OneTimeCode
+from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, OneTimeCode, RecoveryCode
 from kyc_verify.credentials import Credential
 from kyc_verify.hashing import AnswerContext, CodeContext, Verified
 from kyc_verify.ports import Counter, Notice
@@ -74,10 +75,8 @@ async def judge(case: Case, question: Question, answer: Secret) -> Judged:
     compare = case.granted and not late and case.allowed and case.state.real
     if isinstance(check, AnswerCheck):
         return await _answer(case, question, check, answer, compare=compare, late=late)
-    if isinstance(check, OneTimeCode):
-        return await _one_time_code(case, check, answer, compare=compare)
-    if isinstance(check, AuthenticatorCode):
-        return await _authenticator(case, check, answer, compare=compare)
+    if isinstance(check, OneTimeCode | AuthenticatorCode | RecoveryCode):
+        return await _code(case, check, answer, compare=compare)
     if isinstance(check, AppConfirmation):
         return await _confirmation(case, question, check, answer, compare=compare)
     dialled = case.state.code is not None and bool(case.state.code.tag)
@@ -200,6 +199,16 @@ def try_context(case: Case, check: OneTimeCode | AuthenticatorCode) -> CodeConte
     return {**code_context(case, check, send=0), "purpose": "try", "stake": ""}
 
 
+async def _code(
+    case: Case, check: OneTimeCode | AuthenticatorCode | RecoveryCode, answer: Secret, *, compare: bool
+) -> Judged:
+    if isinstance(check, OneTimeCode):
+        return await _one_time_code(case, check, answer, compare=compare)
+    if isinstance(check, AuthenticatorCode):
+        return await _authenticator(case, check, answer, compare=compare)
+    return await _recovery_code(case, check, answer, compare=compare)
+
+
 async def _one_time_code(case: Case, check: OneTimeCode, answer: Secret, *, compare: bool) -> Judged:
     code, sent = code_of(answer), case.state.code
     mark = case.ctx.hasher.code_tag(code or Secret(""), **try_context(case, check))
@@ -221,6 +230,16 @@ async def _authenticator(case: Case, check: AuthenticatorCode, answer: Secret, *
     if counter is None or not compare:
         return Judged(outcome=Outcome.FAIL, mark=mark, wrong_try=True)
     return Judged(outcome=Outcome.PASS, mark=mark, refund=True, counter=counter)
+
+
+async def _recovery_code(case: Case, check: RecoveryCode, answer: Secret, *, compare: bool) -> Judged:
+    verified, kept = await recovery.compared(case, check, answer, compare=compare)
+    if verified.alarm is not None:
+        case.ctx.notice(Notice(verified.alarm))
+    if verified.outcome is not Outcome.PASS or kept is None:
+        return Judged(outcome=Outcome.FAIL, mark=verified.mark, wrong_try=case.granted)
+    counter, gone = recovery.used(case, kept)
+    return Judged(outcome=Outcome.PASS, mark=verified.mark, refund=True, counter=counter, rehash=gone)
 
 
 async def _matches(case: Case, check: OneTimeCode, sent: Code, code: Secret) -> Outcome:

@@ -21,7 +21,7 @@ from kyc_verify._flows.seeds import with_seed
 from kyc_verify._flows.settle import Writing, settle
 from kyc_verify.audit import Event
 from kyc_verify.call import Call, Customer, Stake, exact_id
-from kyc_verify.checks import AnswerCheck
+from kyc_verify.checks import AnswerCheck, RecoveryCode
 from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import ConflictError, NotAllowed, UsageError
 from kyc_verify.ports import Charge, NewSession, Notice, Opened, Pin
@@ -166,7 +166,10 @@ async def _first(case: Case, opened: Opened, customer: Customer | None, numbers:
     policy, now = case.policy, case.now
     requirement, _ = policy.requirement(case.state.action, case.state.stake)
     # Somebody with nothing enrolled looks like somebody who does not exist, wherever something enrolled is asked for.
-    needs_facts = any(isinstance(check, AnswerCheck) and check.stored for check in policy.asked(requirement))
+    needs_facts = any(
+        isinstance(check, RecoveryCode) or (isinstance(check, AnswerCheck) and check.stored)
+        for check in policy.asked(requirement)
+    )
     there = customer is not None and (bool(opened.subject.credentials) or not needs_facts)
     real = there and customer is not None and customer.active and case.allowed
     seeded = await with_seed(case)

@@ -25,6 +25,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "repeated": "the same answer was given to another question",
     "unknown_check": "the policy has no check of this id",
     "not_stored": "this check stores nothing at enrollment",
+    "issued": "its codes are drawn here and never given: use issue_codes",
     "wrong_type": "it is not of the type this check takes",
     "weak_pin": "it is too short or too easy to guess (one digit repeated, a run such as 1234, a year, the most used)",
     "no_region": "a national number needs a region; give it in international form",

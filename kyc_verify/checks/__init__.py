@@ -9,6 +9,7 @@ from kyc_verify.checks.caller_number import CallerNumber
 from kyc_verify.checks.date_of_birth import DateOfBirth
 from kyc_verify.checks.one_time_code import OneTimeCode
 from kyc_verify.checks.pin import Pin
+from kyc_verify.checks.recovery_code import RecoveryCode
 from kyc_verify.checks.secret_answer import SecretAnswer
 from kyc_verify.checks.sim_swap import SimSwap
 
@@ -24,6 +25,7 @@ __all__ = [
     "DateOfBirth",
     "OneTimeCode",
     "Pin",
+    "RecoveryCode",
     "SecretAnswer",
     "Signal",
     "SignalCheck",

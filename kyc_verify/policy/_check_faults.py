@@ -15,6 +15,7 @@ from kyc_verify.checks import (
     Callback,
     Check,
     OneTimeCode,
+    RecoveryCode,
     SignalCheck,
 )
 from kyc_verify.policy._codec import plain_value
@@ -86,9 +87,12 @@ def _asked(check: AskedCheck, path: str) -> Faults:
             yield path, "must define forms(said, *, locale, now)"
         if type(check.forms_version) is not int or check.forms_version < 1:
             yield f"{path}.forms_version", "must be a whole number of 1 or more"
-    elif not isinstance(check, OneTimeCode | AuthenticatorCode | AppConfirmation | Callback):
+    elif not isinstance(check, OneTimeCode | AuthenticatorCode | RecoveryCode | AppConfirmation | Callback):
         # Nothing would compare what the caller says.
-        yield path, "must derive from AnswerCheck, OneTimeCode, AppConfirmation, Callback or AuthenticatorCode"
+        yield (
+            path,
+            "must derive from AnswerCheck, OneTimeCode, AppConfirmation, Callback, AuthenticatorCode or RecoveryCode",
+        )
 
 
 def _code(check: OneTimeCode, path: str) -> Faults:
