@@ -250,6 +250,8 @@ def test_ot_15_a_resend_refills_no_tries(desk: Desk) -> None:
 
 
 def only_apps() -> Policy:
+    pytest.importorskip("pyotp")
+    pytest.importorskip("cryptography")
     return Policy(
         name="apps",
         checks=[checks.AuthenticatorCode()],

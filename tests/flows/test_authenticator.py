@@ -10,6 +10,9 @@ import pytest
 from kyc_verify import Budget, Budgets, Notice, Policy, Requirement, Secret, ThreatModel, Verdict, checks, totp
 from kyc_verify.testing import FailingStore
 
+pytest.importorskip("pyotp")
+pytest.importorskip("cryptography")
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

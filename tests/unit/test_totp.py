@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 from kyc_verify import Keyring, KycVerifyError, MissingExtraError, Secret, UsageError, totp
 
+pytest.importorskip("pyotp")
+pytest.importorskip("cryptography")
+
 VECTORS = Path(__file__).parent.parent / "vectors"
 TOTP: dict[str, Any] = json.loads((VECTORS / "rfc6238_totp.json").read_text("utf-8"))
 HOTP: dict[str, Any] = json.loads((VECTORS / "rfc4226_hotp.json").read_text("utf-8"))
@@ -163,6 +166,11 @@ def test_a_sealed_seed_comes_back() -> None:
     assert totp.key_of(kept) == "new"
     assert SEED.reveal() not in kept
     assert kept != totp.seal_seed(SEED, keyring=RING, **ABOUT)
+
+
+def test_what_was_sealed_once_opens_for_ever() -> None:
+    kept = "seed1$new$gyyHR6m7FeDD0TFU6iucOI38mGeFhRBJU68m3t_af-dPQgpLC56b9dvUp5IXfW9isDiFIdDJcay6vq_k"
+    assert totp.open_seed(kept, keyring=RING, **ABOUT).reveal() == SEED.reveal()
 
 
 def test_a_retired_key_opens_and_an_archived_one_does_not() -> None:
