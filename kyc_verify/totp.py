@@ -138,8 +138,8 @@ def provisioning_uri(
         UsageError: what is no seed, or an empty name.
         MissingExtraError: pyotp is not installed.
     """
-    text(account, "account"), text(issuer, "issuer")
-    return Secret(_totp(seed, _digits(digits), algorithm).provisioning_uri(name=account, issuer_name=issuer))
+    name, issued = text(account, "account"), text(issuer, "issuer")
+    return Secret(_totp(seed, _digits(digits), algorithm).provisioning_uri(name=name, issuer_name=issued))
 
 
 def seal_seed(seed: Secret, *, keyring: Keyring, tenant: str, subject: str, check: str) -> str:

@@ -129,16 +129,38 @@ class FakeCustomers:
         del self._customers[subject]
 
 
-class FakeSeeds(dict[str, Secret | str | Exception]):
-    """A `SeedSource`: the seed by customer, whatever the check; an exception is raised."""
+class FakeSeeds:
+    """A `SeedSource` in a dict: the seed by customer, whatever the check; an exception is raised.
 
-    def get(self, subject: str, check: str) -> Secret | str | None:  # type: ignore[override]  # a port's method
-        """Return the seed of a customer."""
-        del check
-        found = super().get(subject)
+    Attributes:
+        asked: For whom and which check it was asked, in order.
+
+    Example:
+        >>> seeds = FakeSeeds({"cust-42": Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")})
+        >>> seeds.get("cust-42", "authenticator_code")
+        Secret(***)
+    """
+
+    def __init__(self, seeds: Mapping[str, Secret | str | Exception]) -> None:
+        self._seeds = dict(seeds)
+        self.asked: list[tuple[str, str]] = []
+
+    def get(self, subject: str, check: str) -> Secret | str | None:
+        """Return the seed of a customer, None for anybody else, or fail."""
+        self.asked.append((subject, check))
+        found = self._seeds.get(subject)
         if isinstance(found, Exception):
             raise found
         return found
+
+    def __getitem__(self, subject: str) -> Secret | str | Exception:
+        return self._seeds[subject]
+
+    def __setitem__(self, subject: str, seed: Secret | str | Exception) -> None:
+        self._seeds[subject] = seed
+
+    def __delitem__(self, subject: str) -> None:
+        del self._seeds[subject]
 
 
 class ScriptedSignals:

@@ -223,7 +223,8 @@ def test_a_missing_key_is_unavailable_and_an_alarm(app: Desk) -> None:
 
 
 def test_without_a_seed_the_check_is_unavailable(app: Desk) -> None:
-    seed = app.seeds.pop(WHO)
+    seed = app.seeds[WHO]
+    del app.seeds[WHO]
     assert app.open("code").verdict is Verdict.REVIEW
     assert app.open("either").challenge.check == "pin"
     app.seeds[WHO] = seed
@@ -263,9 +264,6 @@ def test_a_source_that_fails_counts_against_the_caller_until_it_is_out(app: Desk
 
 
 def test_somebody_who_does_not_exist_looks_the_same(app: Desk) -> None:
-    asked: list[tuple[str, str]] = []
-    inner = app.seeds.get
-    app.seeds.get = lambda subject, check: (asked.append((subject, check)), inner(subject, check))[1]
     answers = []
     for who in (WHO, "nobody"):
         step = app.fresh().open("code", subject=who)
@@ -275,7 +273,7 @@ def test_somebody_who_does_not_exist_looks_the_same(app: Desk) -> None:
             shown.append(step)
         answers.append([(each.verdict, each.reasons, each.challenge and each.challenge.text) for each in shown])
     assert answers[0] == answers[1]
-    assert [who for who, _ in asked] == [WHO] * 4 + ["nobody"] * 4
+    assert [who for who, _ in app.seeds.asked] == [WHO] * 4 + ["nobody"] * 4
 
 
 def test_a_code_of_the_decoy_s_verifies_nobody(app: Desk) -> None:

@@ -22,7 +22,7 @@ __all__ = ["DEFAULTS", "DRIVERS", "engine_of", "enroller", "option", "store", "t
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "DATABASE": "kyc", "POLICY": None, "KEYRING": None, "CUSTOMERS": None, "SENDERS": {}, "SIGNALS": {}, "SERVICES": {},
-    "PROFILE": None, "TENANT": "default",
+    "SEEDS": None, "PROFILE": None, "TENANT": "default",
 }  # fmt: skip
 """What ``settings.KYC_VERIFY`` may say; names of objects are dotted paths, or the objects."""
 
@@ -110,6 +110,7 @@ def verifier() -> Verifier:
     return Verifier(
         _object("POLICY"), store=store(), hasher=_hasher(), customers=_object("CUSTOMERS"), tenant=tenant(),
         senders=_objects("SENDERS"), signals=_objects("SIGNALS"), services=_objects("SERVICES"),
+        seeds=None if option("SEEDS") is None else _object("SEEDS"),
     )  # fmt: skip
 
 
