@@ -238,6 +238,13 @@ def test_without_a_source_the_check_is_unavailable(app: Desk) -> None:
     assert desk.open("code").verdict is Verdict.REVIEW
 
 
+def test_on_a_front_without_a_source_a_code_is_wrong(app: Desk) -> None:
+    step, code = app.open("code"), shows(app)
+    app.bench.seeds = None
+    app.bench._wire()
+    assert not right(type(app)(app.bench, app.loop).say(step, code))
+
+
 def test_a_seed_that_is_gone_meanwhile_fails(app: Desk) -> None:
     step, code = app.open("code"), shows(app)
     del app.seeds[WHO]

@@ -91,6 +91,7 @@ def test_each_is_good_once(listed: Desk) -> None:
         assert listed.say(step, code).require().token == done.require().token  # the same request
         assert read(listed, code).verdict is Verdict.DENIED
         assert read(listed, code, call=listed.another(id="call-9", agent="agent-9")).verdict is Verdict.DENIED
+    assert Notice.BAD_SEAL not in listed.observer.notices  # a used one is no damaged one
 
 
 def test_spaces_hyphens_and_digits_of_any_script(listed: Desk) -> None:
