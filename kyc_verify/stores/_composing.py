@@ -215,11 +215,14 @@ class Composing:
         if change.only_if_granted and not all(done.granted):
             await self.hot.undo(tenant, session, taken)
             return Committed(granted=_merged(change.spend, hot, done.granted))
+        if change.counter is not None and not done.moved:
+            await self.hot.undo(tenant, session, taken)
+            return Committed()
         await self.hot.finish(
             tenant, session, change.version, written=recorded + 1, token=token, spent=len(spend), refund=change.refund,
             clear=change.clear, ends=change.expires_at - now,
         )  # fmt: skip
-        return Committed(granted=_merged(change.spend, hot, done.granted))
+        return Committed(granted=_merged(change.spend, hot, done.granted), moved=done.moved)
 
     async def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
         """See `Store.erase`."""
