@@ -14,13 +14,12 @@ from typing import Final
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.numbers import Numbers
-from kyc_verify._flows.sending import carrier, is_sent, recipient
-from kyc_verify.answers import phones
+from kyc_verify._flows.reaching import may_reach, recipient
+from kyc_verify._flows.sending import carrier, is_sent
 from kyc_verify.call import Call, Customer
-from kyc_verify.checks import AnswerCheck, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, Check, SignalCheck
 from kyc_verify.credentials import Credential
 from kyc_verify.ports import Charge, Notice, Opened
-from kyc_verify.terms import Channel
 
 __all__ = ["available_checks", "own", "watched"]
 
@@ -96,12 +95,7 @@ def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) 
         return _enrolled(case, check) if check.stored else customer is not None and check.id in customer.facts
     if not check.uses_contact:
         return True
-    known = recipient(check, numbers)
-    if known is None or not known.trusted(case.now, case.ctx.policy.lifetimes.cool_off):
-        return False
-    if isinstance(check, OneTimeCode) and check.channel is not Channel.EMAIL:
-        return phones.sendable(known.canonical)
-    return True
+    return may_reach(case, check, recipient(check, numbers), cool_off=case.ctx.policy.lifetimes.cool_off)
 
 
 def _enrolled(case: Case, check: AnswerCheck) -> bool:

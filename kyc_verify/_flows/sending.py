@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from kyc_verify import prompts
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
-from kyc_verify._flows.numbers import Known, Numbers
+from kyc_verify._flows.numbers import Numbers
+from kyc_verify._flows.reaching import limits, may_reach, recipient, tainted
 from kyc_verify.call import Stake
 from kyc_verify.checks import AppConfirmation, AskedCheck, Callback, Check, OneTimeCode
 from kyc_verify.hashing import CodeContext
 from kyc_verify.ports import Charge, Message, Notice
 from kyc_verify.session import Code, State
-from kyc_verify.terms import Channel, Secret
+from kyc_verify.terms import Secret
 
-__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "recipient"]
+__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "tell"]
+
+
+_REFUSALS: Final = (Notice.SEND_REFUSED, Notice.DESTINATION_BUSY, Notice.COUNTRY_BUSY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """Something to hand over once it is committed; `charge` must have been granted."""
+    """Something to hand over once it is committed.
 
-    charge: Charge
+    Attributes:
+        charges: What it costs: the subject first, then the destination, then its country.
+        carrier: Who carries it.
+        service: Whether that is a `CodeService`.
+        refused: Whether there is somebody to send it to who must not get it.
+        message: Makes it; None: nothing is sent.
+    """
+
+    charges: tuple[Charge, ...]
     carrier: str
     service: bool
+    refused: bool
     message: Callable[[], Message] | None
 
 
@@ -48,13 +62,6 @@ def carrier(ctx: Context, check: Check) -> tuple[str, bool] | None:
     return None
 
 
-def recipient(check: Check, numbers: Numbers) -> Known | None:
-    """Return the contact on record that a check uses; never the presented number."""
-    if isinstance(check, OneTimeCode):
-        return numbers.of(check.channel)
-    return numbers.of(Channel.VOICE) if isinstance(check, Callback) else numbers.main
-
-
 def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     """Make what the open question sends, if it sends anything and nothing was made for it yet.
 
@@ -74,13 +81,26 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
         code = ctx.hasher.new_code(check.digits)
         tag = ctx.hasher.code_tag(code, **code_context(case.at(made), check, send=made.sends))
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
-    known = recipient(check, numbers) if state.real else None
-    # A number that was changed since the run opened receives nothing.
-    trusted = known is not None and known.trusted(case.now, case.policy.lifetimes.cool_off)
-    told = state.real and (trusted or isinstance(check, AppConfirmation))
-    to = "" if known is None else known.canonical
+    told, to = _reaches(case, check, numbers) if state.real else (False, "")
     message = _message(case.at(made), check, code, channel=name, to=to) if told else None
-    return made, Outgoing(charge=ctx.sends(case.who, check), carrier=name, service=service, message=message)
+    return made, Outgoing(
+        charges=(ctx.sends(case.who, check), *limits(ctx, check, to=to if told else "", subject=case.who)),
+        carrier=name,
+        service=service,
+        refused=state.real and not told,
+        message=message,
+    )
+
+
+def _reaches(case: Case, check: AskedCheck, numbers: Numbers) -> tuple[bool, str]:
+    """Return whether a message may go out, and where to."""
+    known = recipient(check, numbers)
+    to = "" if known is None else known.canonical
+    if isinstance(check, AppConfirmation):
+        return True, to
+    # Looked at again: the number may have been changed since the run opened, and the signals have spoken.
+    reached = may_reach(case, check, known, cool_off=case.policy.lifetimes.cool_off)
+    return reached and known is not None and not tainted(case, known, numbers), to
 
 
 def code_context(case: Case, check: OneTimeCode, *, send: int) -> CodeContext:
@@ -125,14 +145,20 @@ def _text(check: AskedCheck, lang: str, purpose: str, stake: Stake | None, code:
     return prompts.text("message.push", lang, purpose=purpose, stake=said)
 
 
-async def post(ctx: Context, outgoing: Outgoing, *, granted: bool) -> str:
-    """Hand over what was committed; returns a service's handle, or nothing.
+def tell(ctx: Context, outgoing: Outgoing, granted: Sequence[bool]) -> None:
+    """Tell the observer what kept a message back; nobody else is told."""
+    if outgoing.refused:
+        ctx.notice(Notice.SEND_REFUSED)
+    for left, notice in zip(granted, _REFUSALS, strict=False):
+        if not left:
+            ctx.notice(notice)
+
+
+async def post(ctx: Context, outgoing: Outgoing) -> str:
+    """Hand over what was committed and granted; returns a service's handle, or nothing.
 
     A failure is told to the observer and to nobody else: the Step is as for success.
     """
-    if not granted:
-        ctx.notice(Notice.SEND_REFUSED)
-        return ""
     if outgoing.message is None:
         return ""
     port = (ctx.services if outgoing.service else ctx.senders)[outgoing.carrier]

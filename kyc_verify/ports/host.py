@@ -118,6 +118,8 @@ class Notice(StrEnum):
     SEND_REFUSED = "send_refused"
     CHECK_FAILED = "check_failed"
     CONFLICT = "conflict"
+    DESTINATION_BUSY = "destination_busy"
+    COUNTRY_BUSY = "country_busy"
     AGENT_BUSY = "agent_busy"
     NUMBER_BUSY = "number_busy"
     REVIEW = "review"
