@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kyc_verify import prompts
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
 from kyc_verify._flows.numbers import Numbers
 from kyc_verify._flows.reaching import limits, may_reach, recipient, tainted
-from kyc_verify.call import Stake
+from kyc_verify._flows.wording import compose
 from kyc_verify.checks import AppConfirmation, AskedCheck, Callback, Check, OneTimeCode
 from kyc_verify.hashing import CodeContext
 from kyc_verify.ports import Charge, Message, Notice
 from kyc_verify.session import Code, State
-from kyc_verify.terms import Secret
 
 __all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "tell"]
 
@@ -82,7 +80,7 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
         tag = ctx.hasher.code_tag(code, **code_context(case.at(made), check, send=made.sends))
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
     told, to = _reaches(case, check, numbers) if state.real else (False, "")
-    message = _message(case.at(made), check, code, channel=name, to=to) if told else None
+    message = compose(case.at(made), check, code, channel=name, to=to) if told else None
     return made, Outgoing(
         charges=(ctx.sends(case.who, check), *limits(ctx, check, to=to if told else "", subject=case.who)),
         carrier=name,
@@ -115,34 +113,6 @@ def code_context(case: Case, check: OneTimeCode, *, send: int) -> CodeContext:
         "purpose": case.state.action,
         "stake": "" if stake is None else stake.text(),
     }
-
-
-def _message(case: Case, check: AskedCheck, code: Secret | None, *, channel: str, to: str) -> Callable[[], Message]:
-    state = case.state
-    lang = prompts.language(*state.languages, case.policy.language)
-    texts = case.policy.actions[state.action].purpose
-    purpose = prompts.pick(texts, *state.languages, case.policy.language) if texts else state.action.replace("_", " ")
-    key = f"{case.stored.id}.{state.sends}"
-
-    def build() -> Message:
-        # No local variable ever holds the text: a traceback that shows locals would show the code.
-        return Message(
-            channel=channel, destination=to, language=lang, key=key, text=_text(check, lang, purpose, state.stake, code)
-        )
-
-    return build
-
-
-def _text(check: AskedCheck, lang: str, purpose: str, stake: Stake | None, code: Secret | None) -> str:
-    said = ""
-    if stake is not None:
-        said = prompts.text(
-            "message.code.stake", lang, amount=f"{stake.amount:f}", currency=stake.currency, payee=stake.payee or "-"
-        )
-    if isinstance(check, OneTimeCode) and code is not None:
-        template = "plain" if check.template == "plain" else "warning"
-        return prompts.text(f"message.code.{template}", lang, purpose=purpose, stake=said, code=code.reveal())
-    return prompts.text("message.push", lang, purpose=purpose, stake=said)
 
 
 def tell(ctx: Context, outgoing: Outgoing, granted: Sequence[bool]) -> None:

@@ -50,6 +50,7 @@ class Message:
         text: What to say; it holds the code.
         language: Of the text.
         key: Stable for this message: a gateway that sees it twice sends once.
+        subject: What it is about, for a channel that shows that apart (e-mail); it does not hold the code.
     """
 
     channel: str
@@ -57,6 +58,7 @@ class Message:
     text: str = field(repr=False)
     language: str
     key: str
+    subject: str | None = field(default=None, repr=False)
 
 
 class Sender(Protocol):
