@@ -124,9 +124,9 @@ class SMTPSender(Queued):
         # The same message has the same id, so that a mailbox shows it once; the key itself names a verification.
         mail["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:32]}@{self._domain}>"
         mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(message.text)
         if _TAG.match(message.language):
             mail["Content-Language"] = message.language
-        mail.set_content(message.text)
         return mail
 
     def _hand_over(self, mail: EmailMessage, to: str) -> None:

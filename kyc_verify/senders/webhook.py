@@ -33,6 +33,7 @@ __all__ = ["WebhookSender"]
 _SHORTEST_SECRET: Final = 32
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "localhost"))
 _LONGEST_WAIT: Final = 10.0
+_LAST_PORT: Final = 65_535
 _BUSY: Final = frozenset((408, 425, 429))
 
 
@@ -140,7 +141,8 @@ def _checked(url: object, *, loopback: bool) -> httpx.URL:
         found = None
     secure = found is not None and found.scheme == "https"
     local = found is not None and found.scheme == "http" and loopback and found.host in _LOOPBACK
-    if found is None or not found.host or found.userinfo or found.fragment or not (secure or local):
+    whole = found is not None and found.host and 0 < (found.port or 1) <= _LAST_PORT
+    if found is None or not whole or found.userinfo or found.fragment or not (secure or local):
         msg = "url must be an https address without a log-in in it"
         raise ConfigurationError(msg)
     return found
