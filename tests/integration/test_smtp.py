@@ -177,7 +177,7 @@ def test_it_logs_in_after_encryption_alone(box: Mailbox, authority: Any) -> None
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> Any:
         given.append((data.login, data.password))
-        return smtp.AuthResult(success=data.password == b"right")
+        return smtp.AuthResult(success=data.password == b"right", handled=False)
 
     observer = RecordingObserver()
     with serving(box, authority, authenticator=check, auth_required=True, auth_exclude_mechanism=["LOGIN"]) as port:
