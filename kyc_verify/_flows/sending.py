@@ -79,7 +79,8 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
         code = ctx.hasher.new_code(check.digits)
         tag = ctx.hasher.code_tag(code, **code_context(case.at(made), check, send=made.sends))
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
-    told, to = _reaches(case, check, numbers) if state.real else (False, "")
+    reached, to = _reaches(case, check, numbers)
+    told = state.real and reached
     message = compose(case.at(made), check, code, channel=name, to=to) if told else None
     return made, Outgoing(
         charges=(ctx.sends(case.who, check), *limits(ctx, check, to=to if told else "", subject=case.who)),

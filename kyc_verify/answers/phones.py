@@ -142,7 +142,7 @@ def kind(number: str) -> str:
 
 
 def country(number: str) -> str:
-    """Return the country of a canonical number, as in ``FR``; empty where it has none, as satellites have."""
+    """Return the country of a canonical number, as in ``FR``; ``001`` for a network of none, empty for no number."""
     import phonenumbers  # noqa: PLC0415 - heavy, on first use
 
     try:
