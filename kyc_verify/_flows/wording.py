@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from kyc_verify import prompts
@@ -30,7 +30,7 @@ def compose(case: Case, check: AskedCheck, code: Secret | None, *, channel: str,
     """
     state = case.state
     wanted = (*state.languages, case.policy.language)
-    own = check.messages if isinstance(check, OneTimeCode) and code is not None else {}
+    own: Mapping[str, str] = check.messages if isinstance(check, OneTimeCode) and code is not None else {}
     lang = prompts.pick({locale: locale for locale in own}, *wanted) if own else prompts.language(*wanted)
     texts = case.policy.actions[state.action].purpose
     purpose = prompts.pick(texts, lang, *wanted) if texts else state.action.replace("_", " ")

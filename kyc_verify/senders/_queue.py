@@ -72,6 +72,9 @@ class Queued(ABC):
         if not isinstance(given, Message):
             msg = "send takes a Message"
             raise DeliveryError(msg)
+        if type(message.key) is not str or not message.key:
+            msg = "a message needs a key"
+            raise DeliveryError(msg)
         self._check(message)
         line = self._line
         with line.changed:

@@ -37,6 +37,7 @@ _PAUSE: Final = 2.0
 _WHOLE: Final = 3
 """Times `timeout` that one attempt may take altogether: a server that sends a byte now and then is cut off."""
 _LASTING: Final = 500
+_LAST_PORT: Final = 65_535
 _LONGEST_SUBJECT: Final = 500
 
 
@@ -51,7 +52,8 @@ class SMTPSender(Queued):
         username: To log in with, if the server wants that.
         password: To log in with.
         tls: Another context than the system's, for an authority of your own; it must check certificates and names.
-        timeout: Seconds that the server may take for one thing, and a third of what one attempt may take.
+        timeout: Seconds that the server may take for one thing, and a third of what one attempt may take, looking up
+            its name aside.
         size: Messages that may wait; `send` raises beyond.
         workers: Connections at once.
         observer: Is told of what could not be delivered.
@@ -74,6 +76,9 @@ class SMTPSender(Queued):
         super().__init__(size=size, workers=workers, observer=observer)
         if type(host) is not str or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host, re.ASCII):
             msg = "host must be the name of a server"
+            raise ConfigurationError(msg)
+        if port is not None and (type(port) is not int or not 0 < port <= _LAST_PORT):
+            msg = f"port must be a whole number from 1 to {_LAST_PORT}"
             raise ConfigurationError(msg)
         if not _is_address(sender):
             msg = "sender must be an e-mail address, as in no-reply@bank.example"

@@ -50,7 +50,7 @@ class WebhookSender(Queued):
         url: Where to; ``https`` only.
         secret: Shared with the receiver; at least 32 bytes, as `secrets.token_bytes` makes them.
         tls: Another context than the system's, for an authority of your own; it must check certificates and names.
-        timeout: Seconds that one attempt may take altogether.
+        timeout: Seconds that one attempt may take altogether, looking up the name aside.
         attempts: How often a message is tried: where nothing is there, in a server error, and when told to wait.
         size: Messages that may wait; `send` raises beyond.
         workers: Requests at once.

@@ -141,6 +141,9 @@ def test_what_cannot_be_delivered_is_refused_at_once(held: Held) -> None:
     for wrong in (None, "text", {"text": "x"}):
         with pytest.raises(DeliveryError, match="takes a Message"):
             held.send(wrong)  # type: ignore[arg-type]
+    for key in ("", None, ["a"], 7):
+        with pytest.raises(DeliveryError, match="key"):
+            held.send(Message(channel="sms", destination="+336", text="x", language="en", key=key))  # type: ignore[arg-type]
     assert not held._line.threads
 
 
