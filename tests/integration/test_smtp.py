@@ -106,6 +106,13 @@ def sender(port: int, authority: Any, **more: Any) -> SMTPSender:
     return SMTPSender("localhost", port=port, **(given | more))
 
 
+def wait_for(found: Callable[[], object], *, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 # ── The contract ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -213,8 +220,7 @@ def test_nothing_is_sent_that_is_not_encrypted_and_checked(
         made = sender(port, authority, tls=known, implicit_tls=implicit, observer=observer, timeout=0.5)
         made.send(message())
         made.close(1.0)
-        while not observer.notices:
-            time.sleep(0.01)
+        wait_for(lambda: observer.notices)
     assert box.envelopes == []
     assert observer.notices == [Notice.DELIVERY_FAILED]
 
@@ -327,18 +333,15 @@ def test_a_passing_fault_is_tried_again_and_a_lasting_one_is_not(
     with serving(box, authority) as port, sender(port, authority, observer=observer) as made:
         box.replies = ["451 later", "421 later"]
         made.send(message())
-        while len(box.envelopes) < 1:
-            time.sleep(0.01)
+        wait_for(lambda: box.envelopes)
         assert observer.notices == []
         box.replies = ["550 no", "250 never asked"]
         made.send(message(key="key-2"))
-        while not observer.notices:
-            time.sleep(0.01)
+        wait_for(lambda: observer.notices)
         assert box.replies == ["250 never asked"]
         box.replies = ["451 later"] * 3
         made.send(message(key="key-3"))
-        while len(observer.notices) < 2:
-            time.sleep(0.01)
+        wait_for(lambda: len(observer.notices) == 2)
         assert box.replies == []
     assert len(box.envelopes) == 1
 
@@ -405,9 +408,7 @@ def test_a_server_that_misbehaves_holds_nothing_up_for_long(
         started = time.monotonic()
         made.send(message())
         assert time.monotonic() - started < 0.2
-        while not observer.notices:
-            assert time.monotonic() - started < 5
-            time.sleep(0.01)
+        wait_for(lambda: observer.notices, seconds=5)
         made.close(1.0)
     assert observer.notices == [Notice.DELIVERY_FAILED]
 

@@ -282,7 +282,7 @@ def hang(handler: BaseHTTPRequestHandler) -> None:
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    for number in range(40):
+    for number in range(400):
         handler.wfile.write(f"X-{number}: y\r\n".encode())
         handler.wfile.flush()
         time.sleep(0.05)

@@ -8,7 +8,8 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +17,20 @@ import pytest
 from kyc_verify import ConfigurationError, DeliveryError, MissingExtraError, Notice, senders
 from kyc_verify.ports import Message
 from kyc_verify.senders import ConsoleSender
+from kyc_verify.senders._clock import utc_now
 from kyc_verify.senders._queue import Queued
 from kyc_verify.testing import RecordingObserver
 
 
 def message(number: int = 0, *, text: str = "Code: 048213") -> Message:
     return Message(channel="sms", destination="+33612345678", text=text, language="en", key=f"key-{number}")
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 class Held(Queued):
@@ -75,8 +84,7 @@ def test_a_full_queue_raises_and_takes_it_later(held: Held) -> None:
         held.send(message(11))
     held.go.set()
     assert held.started.acquire(timeout=5)
-    while held._line.waiting:
-        time.sleep(0.01)
+    wait_for(lambda: not held._line.waiting)
     held.send(message(11))
     assert held.close(5.0)
     assert held.arrived[-1] == "key-11"
@@ -94,8 +102,7 @@ def test_what_failed_is_told_without_anything_of_it_and_may_be_sent_again(held: 
     held.fail = RuntimeError("no such number +33612345678, code 048213")
     held.go.set()
     held.send(message())
-    while not held._observer.notices:  # type: ignore[union-attr]
-        time.sleep(0.01)
+    wait_for(lambda: held._observer.notices)  # type: ignore[union-attr]
     held.fail = None
     held.send(message())
     assert held.close(5.0)
@@ -245,3 +252,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         _ = senders.WebhookSender
     with pytest.raises(ModuleNotFoundError):
         _ = senders.SMTPSender  # needs nothing beyond Python
+
+
+def test_the_senders_own_clock_is_aware() -> None:
+    assert utc_now().utcoffset() == timedelta(0)
