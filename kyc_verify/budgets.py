@@ -2,7 +2,9 @@
 
 Budgets hang on subject and check: not on a code, a session, a channel, an agent or a number, so that changing any of
 these refills nothing. A wrong try stays charged for its window, whatever comes after it. None of them locks anybody: a
-spent budget makes a check UNAVAILABLE, and where that puts the requirement out of reach the verdict is REVIEW.
+spent budget makes a check UNAVAILABLE, and where that puts the requirement out of reach the verdict is REVIEW. What is
+sent is counted by destination and by country as well; there a message that is too many is not sent, and nobody on the
+call is told.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ class Budgets:
         answers: Wrong answers to one question about one subject (PSD2 RTS article 4(3)(b): at most 5).
         codes: Wrong codes of one check for one subject, whatever was sent in between.
         sends: Codes, pushes and calls to one subject through one check.
+        destination: Messages and calls to one number or address, whoever's it is said to be; more are not sent.
+        country: Messages and calls to numbers of one country; more are not sent.
         consecutive: Wrong tries in a row, without any window; then the check must be enrolled again, or an operator
             clears it (NIST SP 800-63B-4 section 3.2.2: at most 100).
         runs: The window in which runs on a subject are counted; the k-th needs log2 k bits more.
@@ -53,6 +57,8 @@ class Budgets:
     answers: Budget = Budget(5, timedelta(days=1))
     codes: Budget = Budget(10, timedelta(days=1))
     sends: Budget = Budget(5, timedelta(hours=1))
+    destination: Budget = Budget(10, timedelta(hours=1))
+    country: Budget = Budget(2000, timedelta(hours=1))
     consecutive: int = 50
     runs: timedelta = timedelta(days=30)
     agent: Budget = Budget(60, timedelta(hours=1))
@@ -60,7 +66,7 @@ class Budgets:
 
     def faults(self, path: str) -> Iterator[tuple[str, str]]:
         """Yield the path and the message of each fault."""
-        for name in ("answers", "codes", "sends", "agent", "number"):
+        for name in ("answers", "codes", "sends", "destination", "country", "agent", "number"):
             budget = getattr(self, name)
             if isinstance(budget, Budget):
                 yield from budget.faults(f"{path}.{name}")

@@ -8,9 +8,10 @@
 * ``message.*`` goes to the customer, beside the call.
 
 No text hints at where a code was sent, or which answer was wrong. The messages take values: ``message.code.*`` take
-``purpose``, ``stake`` and ``code``; ``message.push`` takes ``purpose`` and ``stake``, where ``stake`` is empty or the
-text of ``message.code.stake``, which takes ``amount``, ``currency`` and ``payee``. The code comes last: a gateway that
-cuts a message short loses the code, never the warning.
+``purpose``, ``stake``, ``warning`` and ``code``; ``message.push`` takes ``purpose`` and ``stake``, where ``stake`` is
+empty or the text of ``message.code.stake``, which takes ``amount``, ``currency`` and ``payee``, and ``warning`` is the
+text of ``message.code.never``. The code comes last: a gateway that cuts a message short loses the code, never the
+warning.
 """
 
 from __future__ import annotations
@@ -24,9 +25,16 @@ from typing import Final
 
 from kyc_verify.terms import LANGUAGES
 
-__all__ = ["keys", "language", "pick", "text"]
+__all__ = ["fill", "keys", "language", "pick", "segments", "text"]
 
 _FALLBACK: Final = "en"
+
+# The basic alphabet of 3GPP TS 23.038, and what takes two places in it.
+_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED: Final = frozenset("\f^{}\\[~]|€")
 
 
 @cache
@@ -88,6 +96,15 @@ def text(key: str, lang: str, **values: str) -> str:
     return template.substitute(values)
 
 
+def fill(said: str, **values: str) -> str:
+    """An author's own text with its values put in, as `text` does it.
+
+    Raises:
+        LookupError: a value is missing.
+    """
+    return Template(said).substitute(values)
+
+
 def pick(texts: Mapping[str, str], *wanted: str | None) -> str:
     """The text to use of an author's own, one for each locale.
 
@@ -111,3 +128,20 @@ def pick(texts: Mapping[str, str], *wanted: str | None) -> str:
             # A bare language sorts before its regions.
             return by_tag[_tag(locale) if _tag(locale) in same else min(same)]
     return by_tag[min(by_tag)]
+
+
+def segments(text: str) -> int:
+    """How many messages a text message takes, each of which is paid for (3GPP TS 23.038 and 23.040).
+
+    160 characters of the basic alphabet fit into one, and 153 into each of several; a text with any other character
+    has 70 and 67.
+
+    Example:
+        >>> segments("Code: 048213"), segments("Código: 048213" + " " * 60)
+        (1, 2)
+    """
+    if set(text) <= _BASIC | _EXTENDED:
+        length, one, each = len(text) + sum(char in _EXTENDED for char in text), 160, 153
+    else:
+        length, one, each = len(text.encode("utf-16-le", "surrogatepass")) // 2, 70, 67
+    return 1 if length <= one else -(-length // each)

@@ -16,7 +16,7 @@ from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import InvalidTransition, NotAllowed, UnknownSession
 from kyc_verify.policy import Policy
 from kyc_verify.ports import Loaded, Notice, StoredSession, StoredSubject
-from kyc_verify.session import TABLE, Happening, Question, State, advance, fire, with_outcome
+from kyc_verify.session import TABLE, Code, Happening, Question, State, advance, fire, with_outcome
 from kyc_verify.terms import Outcome
 
 __all__ = [
@@ -136,11 +136,29 @@ async def resend(ctx: Context, challenge: str, *, call: Call) -> Step:
         raise InvalidTransition(msg)
     # A refused resend changes nothing: the code already sent stays valid.
     unchanged = now_step(case)
-    after = replace(case.state, question=replace(question, asked_at=case.now, note=""), code=None, latest=case.now)
-    after = fire(case.state, Happening.RESENT, after, mark=_RESENT)
-    writing = Writing(event=Event.RESENT, only_if_granted=True, detail=(("check", question.check),))
-    if case.now - sent.sent_at >= ctx.policy.lifetimes.resend:
+    if case.now - (sent.again_at or sent.sent_at) >= ctx.policy.lifetimes.resend:
         with suppress(SendRefused):
-            return await settle(case, after, writing)
+            return await _resent(case, question, sent)
     ctx.notice(Notice.SEND_REFUSED)
     return unchanged
+
+
+async def _resent(case: Case, question: Question, sent: Code) -> Step:
+    """Ask again under a new id, and then put a new code in the place of the old one.
+
+    These are two writes. Only the subject's own budget may be seen to refuse, so it decides the first. Where the
+    destination or its country has had too many, the second writes nothing: the code already sent stays valid, and the
+    agent sees what they would see of anybody.
+    """
+    detail = (("check", question.check),)
+    asked = replace(question, asked_at=case.now, note="")
+    after = replace(case.state, question=asked, code=replace(sent, again_at=case.now), latest=case.now)
+    after = fire(case.state, Happening.RESENT, after, mark=_RESENT)
+    charge = case.ctx.sends(case.who, case.policy.layer(question.check))
+    writing = Writing(event=Event.RESENT, spend=(charge,), only_if_granted=True, detail=detail)
+    step = await settle(case, after, writing)
+    written = replace(case, stored=replace(case.stored, version=case.stored.version + 1))
+    writing = Writing(event=Event.SENT, only_if_granted=True, charged=True, detail=detail)
+    with suppress(SendRefused):
+        await settle(written, replace(after, code=None), writing)
+    return step

@@ -14,14 +14,13 @@ from typing import Final
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.numbers import Numbers
+from kyc_verify._flows.reaching import may_reach, recipient
 from kyc_verify._flows.seeds import is_there
-from kyc_verify._flows.sending import carrier, is_sent, recipient, trusted
-from kyc_verify.answers import phones
+from kyc_verify._flows.sending import carrier, is_sent
 from kyc_verify.call import Call, Customer
-from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, OneTimeCode, RecoveryCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, Check, RecoveryCode, SignalCheck
 from kyc_verify.credentials import Credential
 from kyc_verify.ports import Charge, Notice, Opened
-from kyc_verify.terms import Channel
 
 __all__ = ["available_checks", "own", "watched"]
 
@@ -114,12 +113,7 @@ def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) 
         return any(_usable(case, each, check.kind) for each in kept)
     if not check.uses_contact:
         return True
-    known = recipient(check, numbers)
-    if known is None or not trusted(case, check, known):
-        return False
-    if isinstance(check, OneTimeCode) and check.channel is not Channel.EMAIL:
-        return phones.sendable(known.canonical)
-    return True
+    return may_reach(case, check, recipient(check, numbers))
 
 
 def _enrolled(case: Case, check: AnswerCheck) -> bool:

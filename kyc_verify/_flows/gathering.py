@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT
 from kyc_verify._flows.numbers import Known, Numbers
-from kyc_verify._flows.sending import recipient, trusted
+from kyc_verify._flows.reaching import recipient, trusted
 from kyc_verify.answers import Refused, phones
 from kyc_verify.call import Call, Customer
 from kyc_verify.checks import Signal, SignalCheck

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kyc_verify import prompts
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
-from kyc_verify._flows.numbers import Known, Numbers
-from kyc_verify.call import Stake
+from kyc_verify._flows.numbers import Numbers
+from kyc_verify._flows.reaching import limits, may_reach, recipient, tainted
+from kyc_verify._flows.wording import compose
 from kyc_verify.checks import AppConfirmation, AskedCheck, Callback, Check, OneTimeCode
 from kyc_verify.hashing import CodeContext
 from kyc_verify.ports import Charge, Message, Notice
 from kyc_verify.session import Code, State
-from kyc_verify.terms import Channel, Secret
 
-__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "recipient", "trusted"]
+__all__ = ["Outgoing", "carrier", "code_context", "is_sent", "post", "prepare", "tell"]
 
 
-_PLACE: Final = "{{code}}"
-"""Where a provider that makes its own codes puts them: CAMARA One Time Password SMS 1.1.1, ``message``."""
+_REFUSALS: Final = (Notice.SEND_REFUSED, Notice.DESTINATION_BUSY, Notice.COUNTRY_BUSY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """Something to hand over once it is committed; `charge` must have been granted."""
+    """Something to hand over once it is committed.
 
-    charge: Charge
+    Attributes:
+        charges: What it costs: the subject first, then the destination, then its country.
+        carrier: Who carries it.
+        service: Whether that is a `CodeService`.
+        refused: Whether there is somebody to send it to who must not get it.
+        message: Makes it; None: nothing is sent.
+    """
+
+    charges: tuple[Charge, ...]
     carrier: str
     service: bool
+    refused: bool
     message: Callable[[], Message] | None
 
 
@@ -53,18 +60,6 @@ def carrier(ctx: Context, check: Check) -> tuple[str, bool] | None:
     return None
 
 
-def recipient(check: Check, numbers: Numbers) -> Known | None:
-    """Return the contact on record that a check uses; never the presented number."""
-    if isinstance(check, OneTimeCode):
-        return numbers.of(check.channel)
-    return numbers.of(Channel.VOICE) if isinstance(check, Callback) else numbers.main
-
-
-def trusted(case: Case, check: Check, known: Known | None) -> bool:
-    """Whether a contact gives a check credit: known for the policy's cool-off, and for as long as the check wants."""
-    return known is not None and known.trusted(case.now, max(check.least_age, case.policy.lifetimes.cool_off))
-
-
 def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
     """Make what the open question sends, if it sends anything and nothing was made for it yet.
 
@@ -84,15 +79,31 @@ def prepare(case: Case, numbers: Numbers) -> tuple[State, Outgoing | None]:
         code = ctx.hasher.new_code(check.digits)
         tag = ctx.hasher.code_tag(code, **code_context(case.at(made), check, send=made.sends))
     made = replace(made, code=Code(tag=tag, number=made.sends, sent_at=case.now, bound=made.bound))
-    known = recipient(check, numbers) if state.real else None
-    # A number that was changed since the run opened receives nothing.
-    told = state.real and (trusted(case, check, known) or isinstance(check, AppConfirmation))
-    to = "" if known is None else known.canonical
-    if isinstance(check, Callback) and told and known is not None and made.code is not None:
+    reached, to = _reaches(case, check, numbers)
+    told = state.real and reached
+    if isinstance(check, Callback) and told and made.code is not None:
         # What was dialled; without it nothing that the agent says is a pass.
-        made = replace(made, code=replace(made.code, tag=known.fingerprint))
-    message = _message(case.at(made), check, code, channel=name, to=to) if told else None
-    return made, Outgoing(charge=ctx.sends(case.who, check), carrier=name, service=service, message=message)
+        known = recipient(check, numbers)
+        made = replace(made, code=replace(made.code, tag="" if known is None else known.fingerprint))
+    message = compose(case.at(made), check, code, channel=name, to=to) if told else None
+    return made, Outgoing(
+        charges=(ctx.sends(case.who, check), *limits(ctx, check, to=to if told else "", subject=case.who)),
+        carrier=name,
+        service=service,
+        refused=state.real and not told,
+        message=message,
+    )
+
+
+def _reaches(case: Case, check: AskedCheck, numbers: Numbers) -> tuple[bool, str]:
+    """Return whether a message may go out, and where to."""
+    known = recipient(check, numbers)
+    to = "" if known is None else known.canonical
+    if isinstance(check, AppConfirmation):
+        return True, to
+    # Looked at again: the number may have been changed since the run opened, and the signals have spoken.
+    reached = may_reach(case, check, known)
+    return reached and known is not None and not tainted(case, known, numbers), to
 
 
 def code_context(case: Case, check: AskedCheck, *, send: int) -> CodeContext:
@@ -109,48 +120,20 @@ def code_context(case: Case, check: AskedCheck, *, send: int) -> CodeContext:
     }
 
 
-def _message(case: Case, check: AskedCheck, code: Secret | None, *, channel: str, to: str) -> Callable[[], Message]:
-    state = case.state
-    lang = prompts.language(*state.languages, case.policy.language)
-    texts = case.policy.actions[state.action].purpose
-    purpose = prompts.pick(texts, *state.languages, case.policy.language) if texts else state.action.replace("_", " ")
-    key = f"{case.stored.id}.{state.sends}"
-
-    def build() -> Message:
-        # No local variable ever holds the text: a traceback that shows locals would show the code.
-        return Message(
-            channel=channel, destination=to, language=lang, key=key, text=_text(check, lang, purpose, state.stake, code)
-        )
-
-    return build
+def tell(ctx: Context, outgoing: Outgoing, granted: Sequence[bool]) -> None:
+    """Tell the observer what kept a message back; nobody else is told."""
+    if outgoing.refused:
+        ctx.notice(Notice.SEND_REFUSED)
+    for left, notice in zip(granted, _REFUSALS, strict=False):
+        if not left:
+            ctx.notice(notice)
 
 
-def _text(check: AskedCheck, lang: str, purpose: str, stake: Stake | None, code: Secret | None) -> str:
-    said = ""
-    if stake is not None:
-        said = prompts.text(
-            "message.code.stake", lang, amount=f"{stake.amount:f}", currency=stake.currency, payee=stake.payee or "-"
-        )
-    if isinstance(check, OneTimeCode):
-        template = "plain" if check.template == "plain" else "warning"
-        return prompts.text(
-            f"message.code.{template}",
-            lang,
-            purpose=purpose,
-            stake=said,
-            code=_PLACE if code is None else code.reveal(),
-        )
-    return prompts.text("message.push", lang, purpose=purpose, stake=said)
-
-
-async def post(ctx: Context, outgoing: Outgoing, *, granted: bool) -> str:
-    """Hand over what was committed; returns a service's handle, or nothing.
+async def post(ctx: Context, outgoing: Outgoing) -> str:
+    """Hand over what was committed and granted; returns a service's handle, or nothing.
 
     A failure is told to the observer and to nobody else: the Step is as for success.
     """
-    if not granted:
-        ctx.notice(Notice.SEND_REFUSED)
-        return ""
     if outgoing.message is None:
         return ""
     port = (ctx.services if outgoing.service else ctx.senders)[outgoing.carrier]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.numbers import Numbers
 from kyc_verify._flows.replies import now_step
-from kyc_verify._flows.sending import Outgoing, is_sent, post, prepare
+from kyc_verify._flows.sending import Outgoing, is_sent, post, prepare, tell
 from kyc_verify.audit import AuditRecord, Event, Head, Seal
 from kyc_verify.credentials import Credential
 from kyc_verify.decision import Binding, Step, Verdict
@@ -46,6 +46,7 @@ class Writing:
         give_back: Whether the run does not count.
         only_if_granted: Write nothing unless there is a send left.
         counter: What a pass uses up: write nothing if it was used before.
+        charged: Whether the subject's own budget has paid for what is sent already.
         detail: For the record.
     """
 
@@ -62,6 +63,7 @@ class Writing:
     give_back: bool = False
     only_if_granted: bool = False
     counter: Counter | None = None
+    charged: bool = False
     detail: tuple[tuple[str, str | int], ...] = ()
 
 
@@ -79,24 +81,30 @@ async def settle(case: Case, after: State, writing: Writing) -> Step:
     if numbers is None and question is not None and after.code is None and is_sent(case.policy.layer(question.check)):
         numbers = case.numbers(await ctx.customer(case.who))
     state, outgoing = prepare(case, numbers or Numbers())
+    costs: tuple[Charge, ...] = ()
     if outgoing is not None:
-        writing = replace(writing, spend=(*writing.spend, outgoing.charge))
+        costs = outgoing.charges[1:] if writing.charged else outgoing.charges
+    writing = replace(writing, spend=(*writing.spend, *costs))
     case = case.at(_with_grant(case.at(state), writing))
     done: Committed = await ctx.verb(ctx.store.commit, _change(case, writing), _seal(case, writing), case.now)
     if writing.counter is not None and not done.moved:
         raise UsedBefore
-    for alarm, granted in zip(writing.alarms, done.granted, strict=False):
-        if not granted:
+    for alarm, left in zip(writing.alarms, done.granted, strict=False):
+        if not left:
             ctx.notice(alarm)
+    granted = done.granted[len(writing.spend) - len(costs) :]
+    granted = (True, *granted) if writing.charged else granted
+    if outgoing is not None:
+        tell(ctx, outgoing, granted)
     if writing.only_if_granted and not all(done.granted):
         raise SendRefused
     if outgoing is not None:
-        case = await _send(case, outgoing, granted=done.granted[-1])
+        case = await _send(case, outgoing, granted=all(granted))
     return now_step(case)
 
 
 async def _send(case: Case, outgoing: Outgoing, *, granted: bool) -> Case:
-    handle = await post(case.ctx, outgoing, granted=granted)
+    handle = await post(case.ctx, outgoing) if granted else ""
     if not outgoing.service or case.state.code is None:
         return case
     # A provider's handle is known only now; the same trip is made when there is none.

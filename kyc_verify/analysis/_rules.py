@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import combinations
 from typing import Final
 
+from kyc_verify.analysis import _messages as messages
 from kyc_verify.analysis._setting import strongest
 from kyc_verify.analysis.capabilities import Capabilities
 from kyc_verify.analysis.linting import Finding, Severity, View, finding
@@ -345,6 +346,7 @@ WHOLE: Final[tuple[Callable[[Policy, tuple[View, ...]], Iterator[Finding]], ...]
     factor_order,
     dead_checks,
     threshold_order,
+    *messages.RULES,
     guesses,
 )
 """Rules of all of them together."""

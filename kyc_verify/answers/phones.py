@@ -24,7 +24,7 @@ from kyc_verify.answers.forms import Refused
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-__all__ = ["VERSION", "canonical", "kind", "same", "sendable"]
+__all__ = ["VERSION", "canonical", "country", "kind", "same", "sendable"]
 
 VERSION: Final = 1
 """Version of the canonical form, part of each fingerprint's context."""
@@ -218,6 +218,16 @@ def kind(number: str) -> str:
     except phonenumbers.NumberParseException:
         return _NO_KIND
     return _KINDS[found] if 0 <= found < len(_KINDS) else _NO_KIND
+
+
+def country(number: str) -> str:
+    """Return the country of a canonical number, as in ``FR``; ``001`` for a network of none, empty for no number."""
+    import phonenumbers  # noqa: PLC0415 - heavy, on first use
+
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number, None)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def sendable(number: str) -> bool:

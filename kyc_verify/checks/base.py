@@ -136,9 +136,12 @@ class SignalCheck(Check):
     Attributes:
         source: Name of the `SignalSource` among the verifier's ``signals``: by default the class's id. A check that
             judges the call itself says ``source = None``.
+        taints_contact: Whether its FAIL says that the number on record may be in other hands. Nothing is sent to that
+            number in the rest of the run then, and it is not called.
     """
 
     source: str | None = None
+    taints_contact: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

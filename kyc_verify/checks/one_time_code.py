@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 from kyc_verify.checks.base import AskedCheck
 from kyc_verify.terms import Channel, Entry, Factor, Method
 from kyc_verify.threats import Likelihoods
 
-__all__ = ["OneTimeCode"]
+__all__ = ["PLACEHOLDERS", "OneTimeCode"]
+
+PLACEHOLDERS: Final = frozenset(("purpose", "stake", "warning", "code"))
+"""What a message of one's own may have put in."""
 
 Template = Literal["warning", "plain", "elsewhere"]
 
@@ -25,8 +30,12 @@ class OneTimeCode(AskedCheck):
     Args:
         id: ``one_time_code`` unless a policy has several.
         channel: ``sms``, ``voice`` or ``email``: which `Sender` (or `CodeService`) carries it.
-        template: Which message: ``warning`` (the shipped one, which says whom never to tell), ``plain``, or
-            ``elsewhere`` for a provider's own wording. It decides what the code is worth against a phisher.
+        template: What the message says: ``warning`` (the shipped one, which says whom never to tell), ``plain``, or
+            ``elsewhere`` for wording of a provider's or your own. It decides what a code by text message is worth
+            against a phisher.
+        messages: Your own message, by language, with ``$purpose`` and ``$code``, and where they belong ``$stake``
+            (amount and payee, if there are any) and ``$warning`` (the shipped sentences on whom never to tell). On
+            the telephone the digits of ``$code`` are spoken one by one: say it twice.
         digits: At least 6 (NIST SP 800-63B-4 section 3.1.3.2).
 
     Security:
@@ -40,6 +49,7 @@ class OneTimeCode(AskedCheck):
     uses_contact = True
     channel: Channel = Channel.SMS
     template: Template = "warning"
+    messages: Mapping[str, str] = MappingProxyType({})
     digits: int = 6
 
     def __init__(
@@ -48,12 +58,17 @@ class OneTimeCode(AskedCheck):
         *,
         channel: Channel | str = Channel.SMS,
         template: Template = "warning",
+        messages: Mapping[str, str] | None = None,
         digits: int = 6,
         likelihoods: Likelihoods | None = None,
         seconds: int | None = None,
     ) -> None:
         known = channel if isinstance(channel, Channel) else next((c for c in Channel if c.value == channel), channel)
-        super().__init__(id, channel=known, template=template, digits=digits, likelihoods=likelihoods, seconds=seconds)
+        texts: object = dict(messages) if isinstance(messages, Mapping) else messages
+        super().__init__(
+            id, channel=known, template=template, messages=texts, digits=digits, likelihoods=likelihoods,
+            seconds=seconds,
+        )  # fmt: skip
         code = f"one_time_code.{known}"
         object.__setattr__(self, "row", f"{code}.{template}" if known is Channel.SMS else code)
         object.__setattr__(self, "asset", "mailbox" if known is Channel.EMAIL else "sim")

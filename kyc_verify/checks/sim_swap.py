@@ -27,6 +27,7 @@ class SimSwap(SignalCheck):
     asset = "sim"
     source = "sim_swap"
     uses_contact = True
+    taints_contact = True
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from string import Template
 from typing import Final
 
 from kyc_verify import totp
@@ -18,6 +19,7 @@ from kyc_verify.checks import (
     RecoveryCode,
     SignalCheck,
 )
+from kyc_verify.checks.one_time_code import PLACEHOLDERS
 from kyc_verify.policy._codec import plain_value
 from kyc_verify.policy._faults import Faults, id_faults, text_faults
 from kyc_verify.policy._judge import source_of
@@ -33,6 +35,8 @@ _DIGITS: Final = (6, 10)
 _SHOWN: Final = (6, 8)
 _CODE_CHANNELS: Final = (Channel.SMS, Channel.VOICE, Channel.EMAIL)
 _TEMPLATES: Final = ("warning", "plain", "elsewhere")
+_PLACEHOLDERS: Final = ", ".join(f"${name}" for name in sorted(PLACEHOLDERS))
+_NEEDED: Final = frozenset(("purpose", "code"))
 
 
 def check_faults(check: Check, threats: ThreatModel | None, path: str) -> Faults:
@@ -100,6 +104,9 @@ def _code(check: OneTimeCode, path: str) -> Faults:
         yield f"{path}.channel", "must be sms, voice or email"
     if check.template not in _TEMPLATES:
         yield f"{path}.template", f"must be one of {', '.join(_TEMPLATES)}"
+    if check.messages or not isinstance(check.messages, Mapping):
+        yield from text_faults(check.messages, f"{path}.messages")
+        yield from _messages(check.messages, f"{path}.messages")
     if type(check.digits) is not int or not _DIGITS[0] <= check.digits <= _DIGITS[1]:
         yield f"{path}.digits", f"must be from {_DIGITS[0]} to {_DIGITS[1]} (NIST SP 800-63B-4 section 3.1.3.2)"
 
@@ -111,6 +118,22 @@ def _authenticator(check: AuthenticatorCode, path: str) -> Faults:
         yield f"{path}.algorithm", f"must be one of {', '.join(totp.ALGORITHMS)}"
     if type(check.window) is not int or check.window not in {0, 1}:
         yield f"{path}.window", "must be 0 or 1 (RFC 6238 section 5.2)"
+
+
+def _messages(given: object, path: str) -> Faults:
+    texts = given if isinstance(given, Mapping) else {}
+    for locale, said in texts.items():
+        if type(said) is not str:
+            continue
+        template = Template(said)
+        if not template.is_valid():
+            yield f"{path}.{locale}", "has a $ that begins no placeholder; write $$ for the sign"
+            continue
+        found = set(template.get_identifiers())
+        for name in sorted(found - PLACEHOLDERS):
+            yield f"{path}.{locale}", f"${name} is unknown; there are {_PLACEHOLDERS}"
+        for name in sorted(_NEEDED - found):
+            yield f"{path}.{locale}", f"lacks ${name}: a code says what it is for"
 
 
 def _weights(check: Check, threats: ThreatModel, path: str) -> Faults:

@@ -27,8 +27,8 @@ VERSION: Final = 1
 _VALUES: Final = (Requirement, Tier, Budget, Budgets, Lifetimes)
 _LIKELIHOODS: Final = ("genuine", "classes", "source", "tries", "cryptographic", "exposed")
 _DECISIVE: Final = (
-    "row", "likelihoods", "factor", "asset", "methods", "seconds", "tries", "uses_contact", "source", "service",
-    "entry", "prompts", "kind", "forms_version", "stored",
+    "row", "likelihoods", "factor", "asset", "methods", "seconds", "tries", "uses_contact", "taints_contact", "source",
+    "service", "entry", "prompts", "kind", "forms_version", "stored",
 )  # fmt: skip
 """What a check may have from its class, so that its parameters do not tell."""
 

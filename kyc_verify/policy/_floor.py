@@ -24,24 +24,26 @@ Found = Iterator[tuple[str, str, str]]
 
 def violations(policy: Policy, floor: Floor) -> tuple[Violation, ...]:
     """Return what a policy breaks of a floor, in the order of its rules."""
+    # What comes by a channel that the floor bars is no strong factor for it, and no alternative to another.
+    barred = frozenset(str(rule.value) for rule in floor.rules if rule.demand is Demand.NO_CHANNEL)
     return tuple(
         Violation(floor=floor.name, clause=rule.clause, field=path, found=found, required=required, known=rule.known)
         for rule in floor.rules
-        for path, found, required in _broken(policy, rule)
+        for path, found, required in _JUDGES[rule.demand](policy, rule, barred)
     )
 
 
-def _broken(policy: Policy, rule: Rule) -> Found:
-    return _JUDGES[rule.demand](policy, rule)
+def _bars(barred: frozenset[str], check: Check) -> bool:
+    return isinstance(check, OneTimeCode) and check.channel.value in barred
 
 
-def _no_channel(policy: Policy, rule: Rule) -> Found:
+def _no_channel(policy: Policy, rule: Rule, _: frozenset[str]) -> Found:
     for at, check in enumerate(policy.checks):
         if isinstance(check, OneTimeCode) and check.channel.value == rule.value:
             yield f"checks.{at}.channel", str(rule.value), f"another channel: {rule.value} is not out of band"
 
 
-def _bounds(policy: Policy, rule: Rule) -> Found:
+def _bounds(policy: Policy, rule: Rule, _: frozenset[str]) -> Found:
     limit = cast("int", rule.value)  # as `Rule` has seen to
     for path, value in _values(policy, rule.field):
         number = value.total_seconds() if isinstance(value, timedelta) else value
@@ -74,22 +76,26 @@ def _demanding(policy: Policy) -> Iterator[tuple[str, Requirement]]:
                 yield f"actions.{name}.stakes.{at}.requirement", tier.requirement
 
 
-def _factors(policy: Policy, rule: Rule) -> Found:
+def _factors(policy: Policy, rule: Rule, barred: frozenset[str]) -> Found:
     """A requirement names the factors it needs, or names checks that bring them."""
     strong, needed = rule.demand is Demand.STRONG_FACTORS, cast("int", rule.value)
     for path, requirement in _demanding(policy):
-        named = [check for check in policy.asked(requirement) if check.id in requirement.all_of]
-        allowed = {check.factor for check in policy.asked(requirement)} - {Factor.CONTEXT}
+        asked = policy.asked(requirement)
+        named = [check for check in asked if check.id in requirement.all_of]
         sure = {check.factor for check in named} - {Factor.CONTEXT}
         shown = max(requirement.factors, len(sure))
         if strong:
-            shown = max(len(sure - {Factor.KNOWLEDGE}), requirement.factors - (Factor.KNOWLEDGE in allowed))
+            # Factors that may be shown by what does not count, so that showing them says nothing.
+            weak = {check.factor for check in asked if check.factor is Factor.KNOWLEDGE or _bars(barred, check)}
+            sure = {check.factor for check in named if not _bars(barred, check)} - {Factor.CONTEXT, Factor.KNOWLEDGE}
+            shown = max(len(sure), requirement.factors - len(weak))
         if shown < needed:
             yield f"{path}.factors", str(shown), f"{needed} {rule.demand.value}"
 
 
-def _alternative(policy: Policy, rule: Rule) -> Found:
-    possessions = [check for check in policy.checks if check.factor in (Factor.POSSESSION, Factor.INHERENCE)]
+def _alternative(policy: Policy, rule: Rule, barred: frozenset[str]) -> Found:
+    usable = [check for check in policy.checks if not _bars(barred, check)]
+    possessions = [check for check in usable if check.factor in (Factor.POSSESSION, Factor.INHERENCE)]
     if possessions and all(check.asset == rule.value for check in possessions):
         names = ", ".join(check.id for check in possessions)
         yield "checks", f"possession only by {names}", f"{rule.demand.value} the {rule.value}"
@@ -102,7 +108,7 @@ def _secret(check: Check) -> bool:
     return check.factor in (Factor.POSSESSION, Factor.INHERENCE)
 
 
-def _biographical(policy: Policy, rule: Rule) -> Found:
+def _biographical(policy: Policy, rule: Rule, _: frozenset[str]) -> Found:
     for path, requirement in _demanding(policy):
         asked = policy.asked(requirement)
         needed = [check for check in asked if check.id in (*requirement.all_of, *requirement.any_of)]
@@ -114,7 +120,7 @@ def _biographical(policy: Policy, rule: Rule) -> Found:
             yield path, "within reach of facts that others know", f"{rule.demand.value}: {rule.value}"
 
 
-def _low_value(policy: Policy, rule: Rule) -> Found:
+def _low_value(policy: Policy, rule: Rule, _: frozenset[str]) -> Found:
     single, cumulative, count = cast("tuple[int, int, int]", rule.value)
     for name, requirement in policy.actions.items():
         for at, tier in enumerate(requirement.stakes):
@@ -131,7 +137,7 @@ def _within(tier: Tier, single: int, cumulative: int, count: int) -> bool:
     return tier.currency == "EUR" and tier.up_to <= single and (summed or counted)
 
 
-_JUDGES: Final[Mapping[Demand, Callable[[Policy, Rule], Found]]] = MappingProxyType(
+_JUDGES: Final[Mapping[Demand, Callable[[Policy, Rule, frozenset[str]], Found]]] = MappingProxyType(
     {
         Demand.AT_MOST: _bounds,
         Demand.AT_LEAST: _bounds,

@@ -51,6 +51,7 @@ class Message:
         text: What to say; it holds the code, or ``{{code}}`` where a `CodeService` puts its own.
         language: Of the text.
         key: Stable for this message: a gateway that sees it twice sends once.
+        subject: What it is about, for a channel that shows that apart (e-mail); it does not hold the code.
     """
 
     channel: str
@@ -58,6 +59,7 @@ class Message:
     text: str = field(repr=False)
     language: str
     key: str
+    subject: str | None = field(default=None, repr=False)
 
 
 class Sender(Protocol):
@@ -131,6 +133,8 @@ class Notice(StrEnum):
     SEND_REFUSED = "send_refused"
     CHECK_FAILED = "check_failed"
     CONFLICT = "conflict"
+    DESTINATION_BUSY = "destination_busy"
+    COUNTRY_BUSY = "country_busy"
     AGENT_BUSY = "agent_busy"
     NUMBER_BUSY = "number_busy"
     REVIEW = "review"

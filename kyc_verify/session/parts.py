@@ -31,13 +31,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """What was sent for the open question: a keyed tag of our own code, or a provider's handle."""
+    """What was sent for the open question: a keyed tag of our own code, or a provider's handle.
+
+    Attributes:
+        tag: Of our own code.
+        handle: Of the provider.
+        number: Which send of the run.
+        sent_at: When; its age counts from here.
+        bound: What it is good for.
+        again_at: When another was last asked for, if none was sent in its place.
+    """
 
     tag: str = field(default="", repr=False)
     handle: str = field(default="", repr=False)
     number: int
     sent_at: datetime
     bound: str
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,17 @@ def _question(row: list[Any]) -> Question:
     return Question(check=row[0], asked_at=_at(row[1]), tries=row[2], clarified=row[3], note=row[4])
 
 
+def _code_row(code: Code) -> list[Any]:
+    row = [code.tag, code.handle, code.number, _us(code.sent_at), code.bound]
+    return row if code.again_at is None else [*row, _us(code.again_at)]
+
+
+def _code(row: list[Any]) -> Code:
+    tag, handle, number, sent_at, bound, *again = row
+    again_at = _at(again[0]) if again else None
+    return Code(tag=tag, handle=handle, number=number, sent_at=_at(sent_at), bound=bound, again_at=again_at)
+
+
 def write(state: State) -> str:
     """Return a state as text."""
     question, code, stake = state.question, state.code, state.stake
@@ -61,7 +72,7 @@ def write(state: State) -> str:
         "evidence": [[e.check, e.outcome, _us(e.at), e.bound] for e in state.evidence.values()],
         "question": None if question is None else _question_row(question),
         "aside": [_question_row(each) for each in state.aside],
-        "code": None if code is None else [code.tag, code.handle, code.number, _us(code.sent_at), code.bound],
+        "code": None if code is None else _code_row(code),
         "sends": state.sends,
         "turns": [[turn.of, turn.mark, turn.verdict, turn.check, turn.note] for turn in state.turns],
         "verdict": state.verdict,
@@ -116,9 +127,7 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
         "evidence": MappingProxyType(evidence),
         "question": None if question is None else _question(question),
         "aside": tuple(map(_question, body["aside"])),
-        "code": None if code is None else Code(
-            tag=code[0], handle=code[1], number=code[2], sent_at=_at(code[3]), bound=code[4],
-        ),
+        "code": None if code is None else _code(code),
         "sends": body["sends"],
         "turns": tuple([Turn(of=t[0], mark=t[1], verdict=Verdict(t[2]), check=t[3], note=t[4]) for t in body["turns"]]),
         "verdict": Verdict(body["verdict"]),

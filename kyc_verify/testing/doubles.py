@@ -16,7 +16,7 @@ __all__ = [
     "FakeCustomers", "FakeSeeds", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals",
 ]  # fmt: skip
 
-_CODE: Final = re.compile(r"(?<!\d)\d{6,10}(?!\d)")
+_CODE: Final = re.compile(r"(?<!\d)\d(?:(?:[,،] )?\d){5,9}(?!\d)")
 
 Judge: TypeAlias = Callable[[str, str], Outcome | None]
 
@@ -81,7 +81,7 @@ class RecordingSender:
         raise UsageError(msg)
 
     def code(self, destination: str | None = None) -> str:
-        """Return the code in the newest message: its last run of 6 to 10 digits.
+        """Return the code in the newest message: its last run of 6 to 10 digits, or of digits spoken one by one.
 
         Raises:
             UsageError: there is no such message, or no code in it.
@@ -90,7 +90,7 @@ class RecordingSender:
         if not found:
             msg = "there is no code in the newest message"
             raise UsageError(msg)
-        return str(found[-1])
+        return re.sub(r"\D", "", found[-1])
 
 
 class FakeCustomers:

@@ -14,6 +14,8 @@ import pytest
 from kyc_verify import (
     Budget,
     Budgets,
+    Contact,
+    Customer,
     Lifetimes,
     Notice,
     Policy,
@@ -193,7 +195,7 @@ def test_ot_10_a_sender_that_fails_shows_nothing_and_is_counted(make: Callable[.
 
 
 def test_ot_11_sends_are_capped_by_subject_whatever_the_call(make: Callable[..., Desk]) -> None:
-    """Caps by number, prefix and tenant belong to the gateway: see pending.md."""
+    """Many calls, many agents, one customer."""
     policy = Policy(
         name="p", checks=[checks.OneTimeCode()], threats=ThreatModel.points({"one_time_code": 50}),
         actions={"code": Requirement(bits=1)},
@@ -203,6 +205,40 @@ def test_ot_11_sends_are_capped_by_subject_whatever_the_call(make: Callable[...,
         desk.open("code", call=desk.another(id=f"call-{k}", agent=f"agent-{k}"))
     assert len(desk.sender.messages) == 5
     assert Notice.BUDGET_SPENT in desk.observer.notices
+
+
+def test_ot_11_sends_are_capped_by_number_and_by_country_whoever_asks(make: Callable[..., Desk]) -> None:
+    """Many customers with one number, and then many with numbers of one country; both are told to the observer."""
+    desk = make(
+        only_codes(destination=Budget(4, timedelta(hours=1)), country=Budget(9, timedelta(hours=1))), contacts=[]
+    )
+    for k in range(30):
+        number = "+33612345678" if k < 15 else f"+336123456{k}"
+        since = desk.clock.now - timedelta(days=400)
+        desk.customers[f"cust-{k}"] = Customer(contacts=(Contact(number=number, since=since),))
+        call = desk.another(id=f"call-{k}", agent=f"agent-{k}", number=f"+336987654{k:02d}")
+        assert desk.open("code", subject=f"cust-{k}", call=call).verdict is Verdict.PENDING
+    # A refused destination has cost its country a message: the cap errs on the side of fewer.
+    assert len(desk.sender.messages) == 4
+    assert desk.observer.notices.count(Notice.DESTINATION_BUSY) == 11
+    assert desk.observer.notices.count(Notice.COUNTRY_BUSY) == 21
+
+
+@pytest.mark.parametrize("budget", ["destination", "country"])
+def test_ot_11_caps_of_destinations_and_countries_hold_under_a_race(race: Race, budget: str) -> None:
+    race.bench(only_codes(**{budget: Budget(7, timedelta(hours=1))}))
+    jobs = [
+        {
+            "verb": "open",
+            "args": ["cust-42"],
+            "call": {"id": f"call-{k}", "agent": f"agent-{k}"},
+            "more": {"action": "code"},
+        }
+        for k in range(32)
+    ]
+    found = race.run([jobs[at::4] for at in range(4)], threads=4)
+    assert sum(int(each.get("sent", 0)) for each in found) == 7
+    assert {each["verdict"] for each in found} == {"pending"}
 
 
 def test_ot_12_the_agent_cannot_choose_where_a_code_goes(desk: Desk) -> None:

@@ -72,6 +72,12 @@ def test_custom_check_has_its_own_tests() -> None:
         test()
 
 
+def test_webhook_receiver(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `WebhookSender` sends it, tests/integration/test_webhook.py shows."""
+    _load("webhook_receiver").main()
+    assert "taken once" in capsys.readouterr().out
+
+
 def test_fastapi_app() -> None:
     """Its routes are there; tests/integration/test_fastapi.py serves it."""
     pytest.importorskip("fastapi")

@@ -22,8 +22,9 @@ MAKING = re.compile("this " + "session|previous " + "session|next " + "session",
 MAKING_IN = {"CHANGELOG.md", "README.md", "SECURITY.md", "pyproject.toml"}
 SKIPPED = {"build", "dist", "node_modules", "__pycache__"}
 
-# Who may read a clock: the default of the fronts' `clock`, and doubles. Stores, runners and clients may only wait.
-CLOCKS = re.compile(r"verifier\.py|enrollment\.py|testing/.*")
+# Who may read a clock: the default of the fronts' and the senders' `clock`, and doubles. Stores, runners and clients
+# may only wait.
+CLOCKS = re.compile(r"verifier\.py|enrollment\.py|senders/_clock\.py|testing/.*")
 WAITS = re.compile(r"stores/.*|_flows/runner\.py|signals/_http/.*")
 WAITING = {"time.monotonic", "time.sleep"}
 

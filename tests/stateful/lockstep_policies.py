@@ -42,6 +42,7 @@ class Carrier(SignalCheck):
 
     source = "carrier"
     row = "carrier"
+    taints_contact = True
 
     def judge(self, signal: Any) -> Outcome:
         return Outcome(signal.value)
@@ -104,6 +105,8 @@ def random_rules(rng: random.Random) -> Rules:
         answers=(rng.randint(1, 4), rng.choice((hour, 24 * hour))),
         codes=(rng.randint(1, 5), hour),
         sends=(rng.randint(1, 4), hour),
+        destination=(rng.randint(1, 6), hour),
+        country=(rng.randint(2, 9), hour),
         consecutive=rng.randint(2, 7),
         runs=rng.choice((hour, 24 * hour, 720 * hour)),
         cool_off=rng.choice((timedelta(0), timedelta(days=30))),
@@ -158,7 +161,8 @@ def policy_of(rules: Rules) -> Policy:
         threats=ThreatModel(classes=tuple(AttackerClass(name=n, description=n) for n in CLASSES), rows=rows),
         budgets=Budgets(
             answers=Budget(*rules.answers), codes=Budget(*rules.codes), sends=Budget(*rules.sends),
-            consecutive=rules.consecutive, runs=rules.runs,
+            destination=Budget(*rules.destination), country=Budget(*rules.country), consecutive=rules.consecutive,
+            runs=rules.runs,
         ),
         lifetimes=Lifetimes(cool_off=rules.cool_off),
     )  # fmt: skip

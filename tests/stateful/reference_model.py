@@ -153,10 +153,15 @@ class Model(Runs):
             name = run.question.check
             if run.code is None:
                 raise Refusal("InvalidTransition")
-            if now - run.code[1] < self.rules.resend or not self.can_send(run.subject, name, now):
+            if now - (run.again or run.code[1]) < self.rules.resend or not self.can_send(run.subject, name, now):
                 return run.verdict, name
-            run.question.asked = now
-            self.send(run, now)
+            run.question.asked = run.again = now
+            self.spent["sends", run.subject, name].append(now)
+            budgets = self.further(run, name, now)
+            if all(self.left(*each, now) for each in budgets):
+                for key, _, _ in budgets:
+                    self.spent[key].append(now)
+                self.sent(run, now, arrived=self.reaches(run, name, now))
             self.note(run, name, "resent", now)
         return done or run.turns[-1][2:]
 

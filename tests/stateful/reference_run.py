@@ -42,6 +42,7 @@ class Run:
     question: Question | None = None
     aside: dict[str, Question] = field(default_factory=dict)  # put aside by a transfer, with the tries they had
     code: tuple[int, datetime, Any, bool] | None = None  # (which send, when, bound to, whether it arrived)
+    again: datetime | None = None  # when another code was asked for in vain
     sends: int = 0
     turns: list[tuple[str, Any, str, str]] = field(default_factory=list)
     verdict: str = "pending"
@@ -109,6 +110,25 @@ class Runs(Scorer):
 
     def can_send(self, subject: str, name: str, now: datetime) -> bool:
         return self.left(("sends", subject, name), *self.rules.sends, now)
+
+    def reaches(self, run: Run, name: str, now: datetime) -> bool:
+        """Whether a message of this run goes out at all: known, old enough, and no signal against the number."""
+        if self.checks[name].kind == "app":
+            return run.real
+        suspect = run.outcomes.get("carrier", ("",))[0] == "fail"
+        return run.real and self.trusted(run.subject, now) and not suspect
+
+    def further(self, run: Run, name: str, now: datetime) -> list[tuple[tuple[str, ...], int, timedelta]]:
+        """Return the budgets of the destination and of its country; who is sent nothing has their own."""
+        if self.checks[name].kind == "app":
+            return []
+        told = self.reaches(run, name, now)
+        to, country = (self.number(run.subject), "FR") if told else ("nowhere", "nowhere")
+        whose = "" if told else run.subject
+        return [
+            (("destination", to, whose), *self.rules.destination),
+            (("country", country, whose), *self.rules.country),
+        ]
 
     def trusted(self, subject: str, now: datetime) -> bool:
         """Whether the number on record is old enough: as we saw it; as the CRM says only while we know none."""
@@ -232,12 +252,17 @@ class Runs(Scorer):
     def send(self, run: Run, now: datetime) -> None:
         name = run.question.check if run.question else ""
         if self.checks[name].kind in ("code", "app"):
-            run.sends += 1
-            allowed = self.can_send(run.subject, name, now)
-            if allowed:
-                self.spent["sends", run.subject, name].append(now)
-            reached = self.checks[name].kind == "app" or self.trusted(run.subject, now)
-            run.code = (run.sends, now, run.bound, allowed and run.real and reached)
+            budgets = [(("sends", run.subject, name), *self.rules.sends), *self.further(run, name, now)]
+            left = [self.left(*each, now) for each in budgets]
+            for (key, _, _), granted in zip(budgets, left, strict=True):
+                if granted:
+                    self.spent[key].append(now)
+            self.sent(run, now, arrived=all(left) and self.reaches(run, name, now))
+
+    @staticmethod
+    def sent(run: Run, now: datetime, *, arrived: bool) -> None:
+        run.sends += 1
+        run.code, run.again = (run.sends, now, run.bound, arrived), None
 
     def end_question(self, run: Run, outcome: str, now: datetime) -> None:
         """Write how the open question ended, and go on; of two outcomes of a code the lower counts."""

@@ -62,6 +62,8 @@ class Rules:
     answers: tuple[int, timedelta]
     codes: tuple[int, timedelta]
     sends: tuple[int, timedelta]
+    destination: tuple[int, timedelta]
+    country: tuple[int, timedelta]
     consecutive: int
     runs: timedelta
     session: timedelta = timedelta(minutes=30)

@@ -141,3 +141,15 @@ def test_re_05_length_is_capped_before_parsing(number: str) -> None:
 def test_ph_13_kind_and_where_a_code_may_go(number: str, kind: str, *, sendable: bool) -> None:
     assert phones.kind(number) == kind
     assert phones.sendable(number) is sendable
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+33612345678", "FR"), ("+12125550123", "US"), ("+18765550123", "JM"), ("+447400123456", "GB"),
+        ("+77012345678", "KZ"), ("+79161234567", "RU"), ("+870773111632", "001"), ("+33142685300;ext=12", "FR"),
+        ("", ""), ("nothing", ""), ("+", ""),
+    ],
+)  # fmt: skip
+def test_a_number_s_country_is_finer_than_its_code(number: str, country: str) -> None:
+    assert phones.country(number) == country

@@ -62,8 +62,32 @@ def test_an_exempt_action_is_asked_nothing_by_a_floor() -> None:
 
 def test_email_is_not_out_of_band() -> None:
     mail = checks.OneTimeCode("mail", channel="email")
-    found = policy(PIN, mail, APP, read=Requirement(bits=1, factors=2))
+    found = policy(PIN, mail, APP, read=Requirement(bits=1, all_of=("app_confirmation",)))
     assert broken(found, floors.nist4) == [("SP 800-63B-4 3.1.3.1", "checks.1.channel")]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        Requirement(bits=1, factors=2),  # the PIN and the mailbox would do
+        Requirement(bits=1, factors=1),
+        Requirement(bits=1, all_of=("mail",)),
+        Requirement(bits=1, any_of=("mail", "app_confirmation")),
+    ],
+)
+def test_email_is_no_possession_for_nist(read: Requirement) -> None:
+    mail = checks.OneTimeCode("mail", channel="email")
+    found = policy(PIN, mail, APP, read=read)
+    assert broken(found, floors.nist4) == [
+        ("SP 800-63A-4 2.5.1", "actions.read.factors"),
+        ("SP 800-63B-4 3.1.3.1", "checks.1.channel"),
+    ]
+
+
+def test_email_is_no_alternative_to_the_sim_for_nist() -> None:
+    found = policy(PIN, SMS, checks.OneTimeCode("mail", channel="email"), read=Requirement(bits=1, factors=2))
+    assert ("SP 800-63B-4 3.1.3.3", "checks") in broken(found, floors.nist4)
+    assert broken(found, floors.asvs5) == []  # which says nothing of e-mail
 
 
 def test_the_sim_must_not_be_the_only_possession() -> None:
@@ -213,6 +237,9 @@ def test_what_is_and_what_must_be_is_said() -> None:
     assert {(each.field, each.found, each.required) for each in found.check(every)} == {
         ("actions.call.factors", "0", "1 distinct factors, knowledge not counted"),
         ("actions.read.factors", "0", "1 distinct factors, knowledge not counted"),
+        ("actions.pay.factors", "0", "1 distinct factors, knowledge not counted"),
+        ("actions.give.factors", "0", "1 distinct factors, knowledge not counted"),
+        ("checks", "possession only by one_time_code", "a possession that does not rest on the sim"),
         ("checks.4.channel", "email", "another channel: email is not out of band"),
         ("actions.call.factors", "1", "2 distinct factors"),
         ("actions.read.factors", "0", "2 distinct factors"),

@@ -17,9 +17,13 @@ SHIPPED: dict[str, dict[str, str]] = json.loads((files("kyc_verify") / "data" / 
 IN = {lang: [texts[lang] for texts in SHIPPED.values()] for lang in LANGUAGES}
 STAKE = {"amount": "250.00", "currency": "EUR", "payee": "Acme"}
 VALUES = {"purpose": "change of address", "stake": "", "code": "824193", **STAKE}
+WARNINGS = {lang: SHIPPED["message.code.never"][lang] for lang in LANGUAGES}
 PLACEHOLDERS = {
-    "message.code.warning": {"purpose", "stake", "code"},
+    "message.code.warning": {"purpose", "stake", "warning", "code"},
     "message.code.plain": {"purpose", "stake", "code"},
+    "message.code.voice": {"purpose", "stake", "warning", "code"},
+    "message.code.email": {"purpose", "stake", "warning", "code"},
+    "message.code.email.subject": {"purpose"},
     "message.code.stake": {"amount", "currency", "payee"},
     "message.push": {"purpose", "stake"},
 }
@@ -48,7 +52,7 @@ def test_every_language_has_the_same_placeholders(key: str) -> None:
 @every_language
 @every_key
 def test_nothing_is_left_to_fill_in(key: str, lang: str) -> None:
-    said = prompts.text(key, lang, **VALUES)
+    said = prompts.text(key, lang, warning=WARNINGS[lang], **VALUES)
     assert said.strip()
     assert not set("${}") & set(said)
 
@@ -93,15 +97,16 @@ def test_a_missing_value_is_an_error() -> None:
 def test_values_go_in_literally(hostile: str, lang: str) -> None:
     stake = prompts.text("message.code.stake", lang, amount="250.00", currency="EUR", payee=hostile)
     assert hostile in stake
-    said = prompts.text("message.code.warning", lang, purpose=hostile, stake=stake, code="824193")
+    warning = WARNINGS[lang]
+    said = prompts.text("message.code.warning", lang, purpose=hostile, stake=stake, warning=warning, code="824193")
     assert said.count(hostile) == 2
     assert said.count("824193") == 1
 
 
 @every_language
-@pytest.mark.parametrize("key", ["message.code.warning", "message.code.plain"])
+@pytest.mark.parametrize("key", ["message.code.warning", "message.code.plain", "message.code.email"])
 def test_the_purpose_comes_first_and_the_code_last(key: str, lang: str) -> None:
-    said = prompts.text(key, lang, **VALUES)
+    said = prompts.text(key, lang, warning=WARNINGS[lang], **VALUES)
     assert said.endswith(": 824193")
     assert said.index("change of address") < 15
 
@@ -109,28 +114,71 @@ def test_the_purpose_comes_first_and_the_code_last(key: str, lang: str) -> None:
 @every_language
 def test_the_stake_follows_the_purpose(lang: str) -> None:
     stake = prompts.text("message.code.stake", lang, **STAKE)
-    for key in ("message.code.warning", "message.code.plain", "message.push"):
-        said = prompts.text(key, lang, purpose="payment", stake=stake, code="824193")
+    keys = ("message.code.warning", "message.code.plain", "message.code.voice", "message.code.email", "message.push")
+    for key in keys:
+        said = prompts.text(key, lang, purpose="payment", stake=stake, warning=WARNINGS[lang], code="824193")
         assert re.search(r"payment \(250\.00 EUR \w+ Acme\)[.?؟\u202f]", said)
 
 
 @pytest.mark.parametrize(
-    ("lang", "purpose"),
+    ("lang", "purpose", "alone", "with_stake"),
     [
-        ("en", "change of telephone number"),
-        ("fr", "changement d'adresse"),
-        ("es", "cambio de domicilio"),
-        ("fa", "تغییر نشانی"),
+        ("en", "change of telephone number", 1, 2),
+        ("fr", "changement d'adresse", 1, 2),
+        ("es", "cambio de domicilio", 1, 2),
+        ("fa", "تغییر نشانی", 3, 4),  # Persian takes two bytes a letter: 67 to a message
     ],
 )
-def test_the_warning_fits_160_characters(lang: str, purpose: str) -> None:
-    assert len(prompts.text("message.code.warning", lang, purpose=purpose, stake="", code="824193")) <= 160
+def test_the_warning_takes_few_text_messages(lang: str, purpose: str, alone: int, with_stake: int) -> None:
+    stake = prompts.text("message.code.stake", lang, **STAKE)
+    for moved, most in (("", alone), (stake, with_stake)):
+        said = prompts.text(
+            "message.code.warning", lang, purpose=purpose, stake=moved, warning=WARNINGS[lang], code="824193"
+        )
+        assert prompts.segments(said) <= most
 
 
-@pytest.mark.parametrize("lang", ["en", "fr"])
+@pytest.mark.parametrize("lang", ["en", "fr", "es"])
 @pytest.mark.parametrize("key", ["message.code.warning", "message.code.plain", "message.code.stake"])
 def test_code_messages_keep_to_the_gsm_alphabet(key: str, lang: str) -> None:
-    assert set(prompts.text(key, lang, **VALUES)) <= GSM
+    assert set(prompts.text(key, lang, warning=WARNINGS[lang], **VALUES)) <= GSM
+
+
+@every_language
+def test_the_telephone_says_the_code_twice_and_never_first(lang: str) -> None:
+    said = prompts.text("message.code.voice", lang, warning=WARNINGS[lang], **VALUES)
+    assert said.count("824193") == 2
+    assert said.index("change of address") < said.index(WARNINGS[lang]) < said.index("824193")
+
+
+@every_language
+def test_a_subject_does_not_hold_the_code(lang: str) -> None:
+    assert "code" not in Template(SHIPPED["message.code.email.subject"][lang]).get_identifiers()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),  # two places each
+        ("€" * 81, 2),
+        ("ó" * 70, 1),  # not in the alphabet: two bytes a letter
+        ("ó" * 71, 2),
+        ("ó" * 134, 2),
+        ("ó" * 135, 3),
+        ("a" * 69 + "ó", 1),
+        ("a" * 70 + "ó", 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+        ("\ud800", 1),
+    ],
+)
+def test_segments_to_the_character(said: str, expected: int) -> None:
+    assert prompts.segments(said) == expected
 
 
 # ── Typography ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -281,7 +281,10 @@ FULL = state(
 )
 
 
-@pytest.mark.parametrize("given", [FULL, state(), state(stake=Stake(amount=Decimal("1e9"), currency="EUR"))])
+KEPT = state(code=Code(tag="t", number=1, sent_at=NOW, bound="b", again_at=LATER))
+
+
+@pytest.mark.parametrize("given", [FULL, KEPT, state(), state(stake=Stake(amount=Decimal("1e9"), currency="EUR"))])
 def test_a_state_comes_back_the_same(given: State) -> None:
     again = State.from_text(given.to_text())
     assert again == given
