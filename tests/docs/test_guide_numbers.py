@@ -64,3 +64,13 @@ def test_guide(passed: str, bits: str) -> None:
 def test_classes_of_the_page_are_those_of_the_table() -> None:
     section = PAGE.split("## The classes")[1].split("## The table")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == ThreatModel.default().names
+
+
+def test_the_page_of_signals_quotes_the_table() -> None:
+    """Every cell with its figure, tag, source and reason."""
+    printed = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "signal_worth.py")], capture_output=True, text=True, check=True
+    ).stdout
+    page = (ROOT / "docs" / "signals.md").read_text(encoding="utf-8")
+    assert page.endswith(printed)
+    assert printed.count("\n## ") >= 9
