@@ -51,17 +51,6 @@ _SAID: Final = {"1": "yes", "2": "no"}
 _YEAR: Final = 12
 _PERSIAN: Final = 1700  # a year before it is one of the Persian calendar
 # First digits and lengths by which payment cards are issued (ISO/IEC 7812-1; the networks' published ranges).
-_CARDS: Final = (
-    ("4", "4", (13, 16, 19)),  # Visa
-    ("51", "55", (16,)), ("2221", "2720", (16,)),  # Mastercard
-    ("34", "34", (15,)), ("37", "37", (15,)),  # American Express
-    ("300", "305", range(14, 20)), ("36", "36", range(14, 20)), ("38", "39", range(14, 20)),  # Diners Club
-    ("3528", "3589", range(16, 20)),  # JCB
-    ("2200", "2204", range(16, 20)),  # Mir
-    ("9792", "9792", (16,)),  # Troy
-    ("81", "82", range(16, 20)),  # UnionPay, RuPay
-    ("50", "50", range(12, 20)), ("56", "69", range(12, 20)),  # Maestro, Discover, UnionPay, RuPay, Shetab
-)  # fmt: skip
 
 
 class KeypadState(StrEnum):
@@ -233,7 +222,7 @@ class Keypad:
     def _ended(self, typed: Secret) -> Self:
         if not len(typed):
             return _refused(self, KeypadReason.EMPTY)
-        if _is_card(typed):
+        if common.holds_card(typed.reveal()):
             return _refused(self, KeypadReason.CARD_NUMBER)
         said = _read(self.entry, self._order, typed)
         if said is None:
@@ -260,14 +249,6 @@ def _order(locale: str | None) -> str:
 
 
 # ── What was typed ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _is_card(typed: Secret) -> bool:
-    digits = typed.reveal()
-    shaped = any(
-        len(digits) in lengths and low <= digits[: len(low)] <= high for low, high, lengths in _CARDS
-    )  # fmt: skip
-    return shaped and common.luhn(digits)
 
 
 def _read(entry: Entry, order: str, typed: Secret) -> Secret | None:

@@ -437,7 +437,11 @@ CALL = Call(id="call-1", agent="agent-1", number=NUMBER, attestation="A")
 QUERY = SignalQuery(subject="cust-1", call=CALL, contact=ON_RECORD, number=NUMBER)
 STRANGER = replace(QUERY, contact=None)
 """A query of somebody who is not there: the number is the presented one."""
-MESSAGE = Message(channel="sms", destination=NUMBER, text="Confirm", language="fr", key="session-1.1")
+MESSAGE = Message(
+    channel="sms", destination=NUMBER, text="Pour : une carte. Code : {{code}}", language="fr", key="session-1.1"
+)
+    channel="sms", destination=NUMBER, text="Pour : une carte. Code : {{code}}", language="fr", key="session-1.1"
+)
 BASIC = "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.numbers import Numbers
-from kyc_verify._flows.reaching import may_reach, recipient
+from kyc_verify._flows.reaching import may_reach
 from kyc_verify._flows.seeds import is_there
 from kyc_verify._flows.sending import carrier, is_sent
 from kyc_verify.call import Call, Customer
@@ -113,7 +113,7 @@ def _has(case: Case, check: Check, customer: Customer | None, numbers: Numbers) 
         return any(_usable(case, each, check.kind) for each in kept)
     if not check.uses_contact:
         return True
-    return may_reach(case, check, recipient(check, numbers))
+    return may_reach(case, check, numbers)
 
 
 def _enrolled(case: Case, check: AnswerCheck) -> bool:

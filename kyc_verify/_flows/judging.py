@@ -11,7 +11,7 @@ from kyc_verify._flows.case import Case
 from kyc_verify._flows.context import TIMEOUT, Context
 from kyc_verify._flows.seeds import counter_of
 from kyc_verify._flows.sending import code_context
-from kyc_verify.answers import Clarify, Forms, Refused, confirm, digits
+from kyc_verify.answers import Clarify, Forms, Refused, common, confirm, digits
 from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, OneTimeCode, RecoveryCode
 from kyc_verify.credentials import Credential
 from kyc_verify.hashing import AnswerContext, CodeContext, Verified
@@ -105,7 +105,8 @@ def version_of(check: AnswerCheck, kept: Credential | None) -> int:
 
 def read_forms(case: Case, check: AnswerCheck, answer: Secret, version: int) -> tuple[Forms | None, Clarify | None]:
     """Return the forms of what was said, or the question back; neither for what cannot be read."""
-    if len(answer) > MAX_ANSWER:
+    # Of a payment card nothing is kept, not even a hash (PCI DSS 3.3).
+    if len(answer) > MAX_ANSWER or common.holds_card(answer.reveal()):
         return None, None
     languages = case.state.languages
     said, locale = answer.reveal(), languages[0] if languages else case.policy.language

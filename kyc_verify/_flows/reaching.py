@@ -29,7 +29,14 @@ def recipient(check: Check, numbers: Numbers) -> Known | None:
     """Return the contact on record that a check uses; never the presented number."""
     if isinstance(check, OneTimeCode):
         return numbers.of(check.channel)
+    if isinstance(check, SignalCheck) and check.taints_contact:
+        return _asked_about(numbers)
     return numbers.of(Channel.VOICE) if isinstance(check, Callback) else numbers.main
+
+
+def _asked_about(numbers: Numbers) -> Known | None:
+    """Return the number of which carriers are asked whether it is still its holder's: where codes go."""
+    return numbers.of(Channel.SMS) or numbers.main
 
 
 def _by_phone(check: Check) -> bool:
@@ -41,21 +48,35 @@ def trusted(case: Case, check: Check, known: Known | None) -> bool:
     return known is not None and known.trusted(case.now, max(check.least_age, case.policy.lifetimes.cool_off))
 
 
-def may_reach(case: Case, check: Check, known: Known | None) -> bool:
-    """Whether a contact is old enough, its holder's own, and of a kind that this check may use."""
+def may_reach(case: Case, check: Check, numbers: Numbers) -> bool:
+    """Whether a check's contact is old enough, its holder's own, and of a kind that this check may use.
+
+    In a policy that asks a carrier about one number, another is not trusted with a message: whoever took it over would
+    show in nothing. A fixed line has no SIM that could be swapped.
+    """
+    known = recipient(check, numbers)
     number = _NOBODY if known is None else known.canonical
     if isinstance(check, Callback):
         # An agent who dials can dial an extension; a message has nowhere to go.
         number = number.partition(_EXTENSION)[0]
     fits = not _by_phone(check) or phones.sendable(number)
-    return fits and trusted(case, check, known)
+    return fits and trusted(case, check, known) and not _unasked(case, check, number, numbers)
+
+
+def _unasked(case: Case, check: Check, number: str, numbers: Numbers) -> bool:
+    """Whether carriers are asked about another number than the one a message would go to."""
+    asks = any(isinstance(each, SignalCheck) and each.taints_contact for each in case.policy.checks)
+    if not asks or not _by_phone(check):
+        return False
+    asked = _asked_about(numbers)
+    return asked is not None and not phones.same(asked.canonical, number) and not phones.fixed(number)
 
 
 def tainted(case: Case, known: Known, numbers: Numbers) -> bool:
     """Whether a signal of this run says that somebody else may have this number by now."""
-    asked = numbers.main
+    asked = _asked_about(numbers)
     if asked is None or not phones.same(asked.canonical, known.canonical):
-        return False  # the signals were about another number
+        return False  # a fixed line, or an address
     evidence = case.state.evidence
     return any(
         check.id in evidence and evidence[check.id].outcome is Outcome.FAIL

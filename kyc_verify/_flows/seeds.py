@@ -78,7 +78,8 @@ async def counter_of(case: Case, check: AuthenticatorCode, code: Secret) -> Coun
     )  # fmt: skip
     if seed is None or at is None:
         return None
-    return Counter(key=case.ctx.key("step", case.who, check.id, seed.reveal()), at=at)
+    # Of the seed, not of the check: two checks on one authenticator share its steps.
+    return Counter(key=case.ctx.key("step", case.who, seed.reveal()), at=at)
 
 
 async def _seed(case: Case, check: AuthenticatorCode) -> Secret | None:

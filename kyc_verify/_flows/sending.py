@@ -102,7 +102,7 @@ def _reaches(case: Case, check: AskedCheck, numbers: Numbers) -> tuple[bool, str
     if isinstance(check, AppConfirmation):
         return True, to
     # Looked at again: the number may have been changed since the run opened, and the signals have spoken.
-    reached = may_reach(case, check, known)
+    reached = may_reach(case, check, numbers)
     return reached and known is not None and not tainted(case, known, numbers), to
 
 

@@ -12,6 +12,7 @@ from kyc_verify._flows.sending import Outgoing, is_sent, post, prepare, tell
 from kyc_verify.audit import AuditRecord, Event, Head, Seal
 from kyc_verify.credentials import Credential
 from kyc_verify.decision import Binding, Step, Verdict
+from kyc_verify.errors import ConflictError
 from kyc_verify.ports import Change, Charge, Committed, Counter, Notice, Pin, StoredGrant
 from kyc_verify.session import ENDED, State
 
@@ -111,7 +112,11 @@ async def _send(case: Case, outgoing: Outgoing, *, granted: bool) -> Case:
     state = replace(case.state, code=replace(case.state.code, handle=handle))
     case = replace(case, state=state, stored=replace(case.stored, version=case.stored.version + 1))
     writing = Writing(event=Event.SENT)
-    await case.ctx.verb(case.ctx.store.commit, _change(case, writing), _seal(case, writing), case.now)
+    try:
+        await case.ctx.verb(case.ctx.store.commit, _change(case, writing), _seal(case, writing), case.now)
+    except ConflictError:
+        # Somebody has answered it already: what was written stands, and this code will not be right.
+        case.ctx.notice(Notice.CONFLICT)
     return case
 
 

@@ -11,10 +11,12 @@ from kyc_verify import totp
 from kyc_verify._flows.context import Context
 from kyc_verify._flows.runner import Runner
 from kyc_verify.call import exact_id
+from kyc_verify.checks import OneTimeCode
 from kyc_verify.errors import ConfigurationError, UsageError
 from kyc_verify.hashing import SecretHasher
 from kyc_verify.policy import Policy
 from kyc_verify.ports import CodeService, Customers, Observer, SeedSource, Sender, SignalSource, Store
+from kyc_verify.terms import Channel
 
 __all__ = ["wire"]
 
@@ -65,6 +67,15 @@ def wire(
         raise ConfigurationError("; ".join(wrong))
     if seeds is not None:
         totp.ready()
+    carried = _named(services or {}, "services", ("send", "check"))
+    for check in policy.checks:
+        # What a message of another's wording is worth against a phisher is another row of the table.
+        if (
+            isinstance(check, OneTimeCode) and check.channel is Channel.SMS and check.template != "elsewhere"
+            and getattr(carried.get(check.channel.value), "own_words", False) is not False
+        ):  # fmt: skip
+            msg = f"the service for {check.id} words its messages itself: OneTimeCode(template='elsewhere')"
+            raise ConfigurationError(msg)
     return Context(
         policy=policy,
         store=store,
@@ -75,7 +86,7 @@ def wire(
         customers=customers,
         senders=_named(senders or {}, "senders", ("send",)),
         signals=_named(signals or {}, "signals", ("get",)),
-        services=_named(services or {}, "services", ("send", "check")),
+        services=carried,
         seeds=seeds,
         observer=observer,
     )

@@ -41,6 +41,13 @@ def compose(case: Case, check: AskedCheck, code: Secret | None, *, channel: str,
     if isinstance(check, OneTimeCode) and check.channel is Channel.EMAIL:
         subject = prompts.text("message.code.email.subject", prompts.language(lang, *wanted), purpose=purpose)
 
+    brief = None
+    if isinstance(check, OneTimeCode) and code is None:
+        # A provider puts its code in later: there is nothing to hide yet.
+        shipped = prompts.language(lang, *wanted)
+        said = _stake(state.stake, shipped)
+        brief = prompts.text("message.code.brief", shipped, purpose=purpose, stake=said, code=_PLACE)
+
     def build() -> Message:
         # No local variable ever holds the text: a traceback that shows locals would show the code.
         return Message(
@@ -49,6 +56,7 @@ def compose(case: Case, check: AskedCheck, code: Secret | None, *, channel: str,
             language=lang,
             key=key,
             subject=subject,
+            brief=brief,
             text=_text(check, lang, prompts.language(lang, *wanted), purpose, state.stake, code),
         )
 
@@ -56,11 +64,7 @@ def compose(case: Case, check: AskedCheck, code: Secret | None, *, channel: str,
 
 
 def _text(check: AskedCheck, locale: str, lang: str, purpose: str, stake: Stake | None, code: Secret | None) -> str:
-    said = ""
-    if stake is not None:
-        said = prompts.text(
-            "message.code.stake", lang, amount=f"{stake.amount:f}", currency=stake.currency, payee=stake.payee or "-"
-        )
+    said = _stake(stake, lang)
     if not isinstance(check, OneTimeCode):
         return prompts.text("message.push", lang, purpose=purpose, stake=said)
     warning = prompts.text("message.code.never", lang)
@@ -73,6 +77,15 @@ def _text(check: AskedCheck, locale: str, lang: str, purpose: str, stake: Stake 
     return prompts.text(
         f"message.code.{_shipped(check)}", lang,
         purpose=purpose, stake=said, warning=warning, code=_digits(code, lang, spoken=spoken),
+    )  # fmt: skip
+
+
+def _stake(stake: Stake | None, lang: str) -> str:
+    if stake is None:
+        return ""
+    amount = f"{stake.amount:f}"
+    return prompts.text(
+        "message.code.stake", lang, amount=amount, currency=stake.currency, payee=stake.payee or "-"
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Final
@@ -13,11 +13,25 @@ from kyc_verify.answers import text
 from kyc_verify.answers._fold import fold_text
 from kyc_verify.answers.forms import Refused
 
-__all__ = ["check_enrollable", "is_card_number", "luhn", "names_security_code"]
+__all__ = ["check_enrollable", "holds_card", "is_card_number", "luhn", "names_security_code"]
 
 _LIST: Final = "common_answers.txt"
+_USUAL: Final = 16
+_AMEX: Final = 15
 _SHORTEST_CARD: Final = 13
 _LONGEST_CARD: Final = 19
+_ISSUERS: Final[tuple[tuple[str, str, Collection[int]], ...]] = (
+    ("1", "1", (15,)),  # UATP
+    ("4", "4", (13, 16, 19)),  # Visa
+    ("51", "55", (16,)), ("2221", "2720", (16,)),  # Mastercard
+    ("34", "34", (15,)), ("37", "37", (15,)),  # American Express
+    ("300", "305", range(14, 20)), ("36", "36", range(14, 20)), ("38", "39", range(14, 20)),  # Diners Club
+    ("3528", "3589", range(16, 20)),  # JCB
+    ("2200", "2204", range(16, 20)),  # Mir
+    ("9792", "9792", (16,)),  # Troy
+    ("81", "82", range(16, 20)),  # UnionPay, RuPay
+    ("50", "50", range(12, 20)), ("56", "69", range(12, 20)),  # Maestro, Discover, UnionPay, RuPay, Shetab
+)  # fmt: skip
 # A card's security code, as printed, taught and asked for, folded.
 _CODE_WORDS: Final = frozenset(
     "cvv cvv2 cvc cvc2 cvn cvn2 cid csc cav cav2 cvd icvv dcvv cryptogramme criptograma".split()  # noqa: SIM905
@@ -57,10 +71,7 @@ def is_card_number(said: str) -> bool:
     Digits of every script count, and spaces, hyphens and dots between them do not end the run. A run longer than 19
     is searched at every place, so that a number with something typed before it is found.
     """
-    # A text too long is refused elsewhere, before any work.
-    text_ = "".join([c for c in said[:256] if unicodedata.category(c) != "Cf"])
-    digits = "".join([str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text_])
-    for run in _RUNS.findall(_SEPARATORS.sub("", digits)):
+    for run in _runs(said):
         for start in range(len(run) - _SHORTEST_CARD + 1):
             whole = (len(run),) if start == 0 and len(run) <= _LONGEST_CARD else ()
             lengths = whole or range(_SHORTEST_CARD, min(_LONGEST_CARD, len(run) - start) + 1)
@@ -68,7 +79,33 @@ def is_card_number(said: str) -> bool:
                 return True
             if len(run) <= _LONGEST_CARD:
                 break
-    return False
+    return holds_card(said)
+
+
+def _runs(said: str) -> list[str]:
+    # A text too long is refused elsewhere, before any work.
+    text_ = "".join([c for c in said[:256] if unicodedata.category(c) != "Cf"])
+    digits = "".join([str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text_])
+    return _RUNS.findall(_SEPARATORS.sub("", digits))
+
+
+def holds_card(said: str) -> bool:
+    """Whether a text holds a payment card's number, whatever is typed before or after it (a security code, say).
+
+    The number begins with an issuer's digits, has one of its lengths, and ends in its check digit. Among other digits
+    only the lengths of most cards are looked for: shorter ones would be found in one long number of two.
+    """
+    return any(
+        _issued(run) or any(_issued(run[start : start + _USUAL]) for start in range(len(run) - _USUAL + 1))
+        or any(_issued(run[start : start + _AMEX]) and run[start] == "3" for start in range(len(run) - _AMEX + 1))
+        for run in _runs(said)
+    )  # fmt: skip
+
+
+def _issued(digits: str) -> bool:
+    """Whether digits are a card's number."""
+    shaped = any(len(digits) in lengths and low <= digits[: len(low)] <= high for low, high, lengths in _ISSUERS)
+    return shaped and len(set(digits)) > 1 and luhn(digits)
 
 
 def _in_question(words: str, question: Mapping[str, str] | str) -> bool:

@@ -24,7 +24,7 @@ from kyc_verify.answers.forms import Refused
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-__all__ = ["VERSION", "canonical", "country", "kind", "same", "sendable"]
+__all__ = ["VERSION", "canonical", "country", "fixed", "kind", "same", "sendable"]
 
 VERSION: Final = 1
 """Version of the canonical form, part of each fingerprint's context."""
@@ -180,7 +180,8 @@ def canonical(number: str, *, region: str | None) -> str:
     if ready is None:
         number = _readable(number)
         spaced = "+" + _BETWEEN.sub("", number[1:])
-        if number.startswith("+") and _CANONICAL.match(spaced) and _stands(spaced[1:]):
+        plainly = _CANONICAL.match(spaced) if number.startswith("+") else None
+        if plainly is not None and plainly[2] is None and _stands(spaced[1:]):
             return spaced
         if not number.startswith(("+", "tel:+")) and (region or "").upper() not in _regions():
             raise Refused("no_region")
@@ -228,6 +229,11 @@ def country(number: str) -> str:
         return phonenumbers.region_code_for_number(phonenumbers.parse(number, None)) or ""
     except phonenumbers.NumberParseException:
         return ""
+
+
+def fixed(number: str) -> bool:
+    """Whether a canonical number is a fixed line, and cannot be a mobile."""
+    return kind(number) == "fixed"
 
 
 def sendable(number: str) -> bool:

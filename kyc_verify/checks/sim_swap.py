@@ -19,8 +19,8 @@ class SimSwap(SignalCheck):
     """PASS: no change within 7 days. FAIL: a change, or a malformed reply. UNAVAILABLE: the source does not cover it.
 
     The source named ``sim_swap`` returns one of: a bool (whether it was changed within the window); the aware time
-    of the last change; a mapping with ``covered`` (bool), and ``swapped`` (bool) or ``changed_at`` (aware datetime,
-    or None for none in the monitored period).
+    of the last change; a mapping with ``covered`` (bool), and ``swapped`` (bool) or ``changed_at`` (aware datetime;
+    None, which some send for "none that we know of", is UNAVAILABLE).
     """
 
     row = "sim_swap"
@@ -50,7 +50,9 @@ class SimSwap(SignalCheck):
             if "swapped" in value:
                 value = value["swapped"]
             elif "changed_at" in value:
-                value = False if value["changed_at"] is None else value["changed_at"]
+                value = value["changed_at"]
+                if value is None:
+                    return Outcome.UNAVAILABLE  # nobody says how far back was looked
         if value is False:
             return Outcome.PASS
         if isinstance(value, datetime) and value.utcoffset() is not None and value <= signal.now - _WINDOW:

@@ -51,6 +51,7 @@ class Message:
         text: What to say; it holds the code, or ``{{code}}`` where a `CodeService` puts its own.
         language: Of the text.
         key: Stable for this message: a gateway that sees it twice sends once.
+        brief: The same in fewer words, for a `CodeService` that takes no more: purpose, stake, warning, ``{{code}}``.
         subject: What it is about, for a channel that shows that apart (e-mail); it does not hold the code.
     """
 
@@ -60,6 +61,7 @@ class Message:
     language: str
     key: str
     subject: str | None = field(default=None, repr=False)
+    brief: str | None = field(default=None, repr=False)
 
 
 class Sender(Protocol):
@@ -71,7 +73,11 @@ class Sender(Protocol):
 
 
 class CodeService(Protocol):
-    """A provider that makes and judges its own codes or confirmations."""
+    """A provider that makes and judges its own codes or confirmations.
+
+    One that sends words of its own, whatever `Message` says, has a true attribute ``own_words``: a code by SMS then
+    says so by ``template="elsewhere"``, or the front is not made.
+    """
 
     def send(self, message: Message) -> MaybeAwaitable[str]:
         """Start one; returns the provider's handle."""

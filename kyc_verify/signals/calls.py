@@ -25,8 +25,11 @@ from kyc_verify.signals.attested import Attested
 __all__ = ["amazon_connect", "asterisk", "freeswitch", "sip_headers", "twilio_voice"]
 
 # A header's address: a name in quotes or words, then the address in angle brackets, or the address alone.
-_NAMED: Final = re.compile(r'\s*(?:"(?:[^"\\]|\\.)*"|[^"<>]*)\s*<([^<>"]*)>([^<>"]*)\Z', re.DOTALL)
-_BARE: Final = re.compile(r"\s*([a-z]+:[^\s<>\",]*)\s*\Z", re.IGNORECASE)
+# Nothing that was matched is given back: a header of the caller's own must not cost more than its length.
+_NAMED: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"\s*+|[^"<>]*+)<([^<>"]*+)>([^<>"]*+)\Z', re.DOTALL)
+_BARE: Final = re.compile(r"([a-z]++:[^\s<>\",]*+)\Z", re.IGNORECASE)
+_LONGEST: Final = 1_000
+"""Characters of a header that names somebody; of a longer one nothing is read."""
 _USER: Final = re.compile(r"(?:sips?|tel):([^@;?]*)", re.IGNORECASE)
 _VERSTAT: Final = re.compile(r";\s*verstat\s*=\s*([^;>@?\s]*)", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\+?[-0-9().]{3,40}\Z", re.ASCII)
@@ -132,11 +135,17 @@ def sip_headers(
     address = _address(said, "p-asserted-identity") if trusted_peer is True else None
     number, word = address if address is not None else _address(said, "from") or (None, None)
     attestation = None
-    if trusted_peer is True and "diversion" not in said:
+    if trusted_peer is True and not _diverted(said):
         attestation = _attested(said, word, provider).attestation
     return call(
         id=_one(said, "call-id"), agent=agent, roles=roles, number=number, attestation=attestation, region=region
     )
+
+
+def _diverted(said: Fields) -> bool:
+    """Whether the call was meant for another number at first: RFC 5806, and RFC 7044 as mobile networks send it."""
+    history = ",".join(said.get("history-info", ())).lower()
+    return "diversion" in said or "," in history or any(mark in history for mark in ("cause=", ";mp=", ";rc="))
 
 
 def _header_name(name: str) -> str:
@@ -170,10 +179,13 @@ def _address(said: Fields, header: str) -> tuple[str | None, str | None] | None:
 
 
 def _split(value: str) -> list[str]:
-    return [part for part in re.findall(r'(?:[^,"<]|"(?:[^"\\]|\\.)*"|<[^<>]*>|["<])+', value) if part.strip()]
+    if len(value) > _LONGEST:
+        return [""]
+    return [part for part in re.findall(r'(?:[^,"<]|"(?:[^"\\]|\\.)*+"|<[^<>]*+>|["<])++', value) if part.strip()]
 
 
 def _read_address(value: str) -> tuple[str | None, str | None]:
+    value = value.strip()
     named = _NAMED.match(value) or _BARE.match(value)
     if named is None:
         return None, None

@@ -169,7 +169,7 @@ def test_a_national_number_without_a_region_fails(desk: Desk) -> None:
     [
         (False, "pass"), (True, "fail"), (None, "fail"), ("no", "fail"), (0, "fail"), ({}, "fail"), ([], "fail"),
         ({"covered": False}, "unavailable"), ({"covered": True, "swapped": False}, "pass"),
-        ({"swapped": True}, "fail"), ({"changed_at": None}, "pass"), (float("nan"), "fail"),
+        ({"swapped": True}, "fail"), ({"changed_at": None}, "unavailable"), (float("nan"), "fail"),
         (RuntimeError("down"), "fail"), (TimeoutError(), "fail"), (StopIteration(), "fail"),
     ],
 )  # fmt: skip

@@ -350,31 +350,32 @@ def test_a_code_is_sent_and_judged(client: Any, carrier: Provider) -> None:
     assert finished(service.check(handle, "048213")) is Outcome.PASS
     first, second = carrier.seen
     assert first.body["phoneNumber"] == NUMBER
-    assert first.body["message"].startswith("Ne lisez ce code que si vous nous avez appelés.")
+    assert first.body["message"] == MESSAGE.text
     assert second.body == {"authenticationId": "ea0840f3-3663", "code": "048213"}
     assert first.headers["x-correlator"] == hashlib.sha256(b"session-1.1").hexdigest()
 
 
+LONG = "x" * 160 + "{{code}}"
+
+
 @pytest.mark.parametrize(
-    ("text", "same"),
+    ("text", "brief", "sent_as"),
     [
-        ("For: a card. Never tell it. {{code}}", True), ("{{code}} {{code}}", False), ("x" * 153 + "{{code}}", False),
-        ("x" * 152 + "{{code}}", True), ("no place", False),
+        ("For: a card. Never tell it. {{code}}", "b {{code}}", "text"), ("x" * 152 + "{{code}}", None, "text"),
+        ("x" * 153 + "{{code}}", "b {{code}}", "brief"), ("{{code}} {{code}}", "b {{code}}", "brief"),
+        ("no place", "b {{code}}", "brief"), ("no place", None, None), (LONG, LONG, None), (LONG, "no place", None),
     ],
 )  # fmt: skip
-def test_a_message_with_a_place_for_the_code_is_sent_as_it_is(
-    client: Any, carrier: Provider, text: str, *, same: bool
+def test_a_message_is_sent_whole_or_in_fewer_words_or_not(
+    client: Any, carrier: Provider, text: str, brief: str | None, sent_as: str | None
 ) -> None:
-    sent(client.one_time_code(texts={"en": "Code: {{code}}"}), text=text)
-    assert carrier.seen[0].body["message"] == (text if same else "Code: {{code}}")
-
-
-def test_each_language_has_its_text(client: Any, carrier: Provider) -> None:
-    for language in ("en", "fr", "es", "fa", "de"):
-        sent(client.one_time_code(), language=language)
-    texts = [seen.body["message"] for seen in carrier.seen]
-    assert len(set(texts)) == 4
-    assert texts[4] == texts[0]
+    if sent_as is None:
+        with pytest.raises(DeliveryError, match="the message does not fit"):
+            sent(client.one_time_code(), text=text, brief=brief)
+        assert carrier.seen == []
+        return
+    sent(client.one_time_code(), text=text, brief=brief)
+    assert carrier.seen[0].body["message"] == {"text": text, "brief": brief}[sent_as]
 
 
 @pytest.mark.parametrize("destination", ["", "a@example.com", "0612345678", "+33612345678;ext=4"])

@@ -27,6 +27,6 @@ sources: dict[str, SignalSource] = {
     "line_type": Twilio("SK" + "0" * 32, secret=lambda: "secret").line_type(),
 }
 services: dict[str, CodeService] = {
-    "sms": carrier.one_time_code(texts={"en": "{{code}}"}),
+    "sms": carrier.one_time_code(),
     "voice": AsyncTwilio("SK" + "0" * 32, secret=token).verify("VA" + "0" * 32),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kyc_verify.answers import Refused
+from kyc_verify.answers import Refused, common
 from kyc_verify.answers.common import check_enrollable, is_card_number
 
 COLOUR = {
@@ -75,3 +75,20 @@ def test_card_numbers_by_luhn(said: str, *, found: bool) -> None:
 
 def test_card_number_inside_a_longer_run() -> None:
     assert is_card_number("00000004111111111111111")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "4111111111111111 123", "378282246310005 1234", "5500005555555559/12", "4111 1111 1111 1111 1225",
+        "04111111111111111", "card 4111-1111-1111-1111, code 123", "٤١١١١١١١١١١١١١١١ 999",
+    ],
+)  # fmt: skip
+def test_a_card_number_is_found_whatever_is_beside_it(said: str) -> None:
+    assert common.holds_card(said)
+    assert common.is_card_number(said)
+
+
+@pytest.mark.parametrize("said", ["", "2019-03-14", "0612345678", "4111111111111112", "0000000000000000", "12 years"])
+def test_what_is_no_card_number(said: str) -> None:
+    assert not common.holds_card(said)

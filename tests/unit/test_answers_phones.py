@@ -153,3 +153,8 @@ def test_ph_13_kind_and_where_a_code_may_go(number: str, kind: str, *, sendable:
 )  # fmt: skip
 def test_a_number_s_country_is_finer_than_its_code(number: str, country: str) -> None:
     assert phones.country(number) == country
+
+
+@pytest.mark.parametrize("written", ["+1 215 555 1212;ext=4", "+1-215-555-1212;ext=4", "+1 (215) 555-1212 ext. 4"])
+def test_an_extension_beside_separators(written: str) -> None:
+    assert phones.canonical(written, region=None) == "+12155551212;ext=4"

@@ -345,7 +345,7 @@ WEEK = timedelta(days=7)
         ({"covered": True, "swapped": False}, PASS),
         ({"covered": True, "swapped": True}, FAIL),
         ({"swapped": False}, PASS),
-        ({"changed_at": None}, PASS),
+        ({"changed_at": None}, UNAVAILABLE),
         ({"changed_at": NOW - 2 * WEEK}, PASS),
         ({"changed_at": NOW}, FAIL),
         ({"covered": "no", "swapped": False}, FAIL),

@@ -327,3 +327,9 @@ def test_a_call_back_is_not_confirmed_on_a_keypad() -> None:
     assert askable(checks.Callback(), None)
     assert askable(checks.Callback(), {Entry.CONFIRM, Entry.TEXT})
     assert askable(checks.AppConfirmation(), keypad.ENTRIES)
+
+
+@pytest.mark.parametrize("beside", ["{}123", "{}1225", "0{}", "{}12251234"])
+def test_a_card_number_with_something_beside_it(beside: str) -> None:
+    found = typed(beside.format(CARDS["visa"]) + "#")
+    assert found.reason in {KeypadReason.CARD_NUMBER, KeypadReason.TOO_LONG}

@@ -20,6 +20,7 @@ VALUES = {"purpose": "change of address", "stake": "", "code": "824193", **STAKE
 WARNINGS = {lang: SHIPPED["message.code.never"][lang] for lang in LANGUAGES}
 PLACEHOLDERS = {
     "message.code.warning": {"purpose", "stake", "warning", "code"},
+    "message.code.brief": {"purpose", "stake", "code"},
     "message.code.plain": {"purpose", "stake", "code"},
     "message.code.voice": {"purpose", "stake", "warning", "code"},
     "message.code.email": {"purpose", "stake", "warning", "code"},

@@ -433,7 +433,7 @@ def test_freshness_is_exact_to_the_microsecond() -> None:
         ({"caller": "anonymous"}, "orig_mismatch"),
         ({"caller": "2155551212"}, "orig_mismatch"),
         ({"caller": "+12155551212;ext=4"}, "orig_mismatch"),
-        ({"called": "12125551213"}, "dest_mismatch"),
+        ({"called": "2125551213"}, "dest_mismatch"),
         ({"called": "+442125551213"}, "dest_mismatch"),
     ],
 )
@@ -1020,3 +1020,21 @@ def test_the_package_needs_its_extra_only_when_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["stir", "no attribute"]
+
+
+def test_what_a_listed_host_has_not_now_is_an_outage() -> None:
+    class Cold:
+        hosts = ("cr.example.com",)
+
+        def get(self, x5u: str) -> object:
+            return {}[x5u]
+
+    found = seen(PROVIDER.sign(), Cold())
+    assert (found.status, found.reason) == ("unavailable", "no_certificate")
+
+
+def test_a_caller_in_digits_alone_is_as_the_token_has_it() -> None:
+    found = verify_identity(
+        PROVIDER.sign(), caller=p.CALLER.removeprefix("+"), called=p.CALLED, now=p.NOW, certificates=trusted()
+    )
+    assert found.status == "A"

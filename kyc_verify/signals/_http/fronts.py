@@ -79,6 +79,7 @@ class CodeOperation(ABC):
     """How a provider is told to send a code, and asked about one. Pure, as an `Operation`."""
 
     name: str
+    own_words: bool = False
 
     @abstractmethod
     def sending(self, message: Message) -> Request | Failure:
@@ -182,6 +183,11 @@ class _Front:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._line.provider!r}, {self._operation.name!r})"
+
+    @property
+    def own_words(self) -> bool:
+        """Whether the provider says something else than it is told to; see `CodeService`."""
+        return bool(getattr(self._operation, "own_words", False))
 
     def _said(self, found: Said | Failure) -> Said:
         if isinstance(found, Failure):

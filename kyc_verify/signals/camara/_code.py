@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
-from kyc_verify import prompts
-from kyc_verify.errors import ConfigurationError
 from kyc_verify.ports import Message
 from kyc_verify.signals._http.exchange import Failure, Reply, Request
 from kyc_verify.signals._http.fronts import CodeOperation
@@ -17,7 +13,7 @@ from kyc_verify.signals._http.reading import Unreadable, document, member
 from kyc_verify.signals.camara._common import error_code, fits, post, refused
 from kyc_verify.terms import Outcome, Secret
 
-__all__ = ["TEXTS", "OneTimeCodes"]
+__all__ = ["OneTimeCodes"]
 
 _ROOT: Final = "/one-time-password-sms/v1"
 _PLACE: Final = "{{code}}"
@@ -32,36 +28,23 @@ _WRONG: Final = frozenset((
     (404, "NOT_FOUND"),
 ))  # fmt: skip
 
-TEXTS: Final[Mapping[str, str]] = MappingProxyType({
-    "en": "Read this code only to us, in a call you made. Never tell or forward it to anyone who calls or writes"
-    " to you. Code: {{code}}",
-    "fr": "Ne lisez ce code que si vous nous avez appelés. Ne le donnez ni ne le transférez à qui vous appelle ou vous"
-    " écrit. Code : {{code}}",
-    "es": "Léanos este código solo si usted nos ha llamado. No lo diga ni lo reenvíe nunca a quien le llame o le"
-    " escriba. Código: {{code}}",
-    "fa": "این کد را فقط اگر خودتان به ما زنگ زده\u200cاید برایمان بخوانید. هرگز آن را به کسی که زنگ می\u200cزند"
-    " یا پیام می\u200cدهد نگویید و نفرستید. کد: {{code}}",
-})  # fmt: skip
-"""What is sent where the message itself has no place for a code, or is too long for the carrier."""
-
 
 class OneTimeCodes(CodeOperation):
     """``POST /send-code`` and ``POST /validate-code``."""
 
     name = "one_time_code"
 
-    def __init__(self, base: str, texts: Mapping[str, str] | None) -> None:
-        self._texts = dict(TEXTS if texts is None else texts)
-        if not self._texts or not all(_sendable(each) for each in self._texts.values()):
-            msg = f"texts must hold, by language, texts of at most {_LONGEST_TEXT} characters with {_PLACE} once"
-            raise ConfigurationError(msg)
+    def __init__(self, base: str) -> None:
         self._place = hashlib.sha256(base.encode()).hexdigest()[:32]
 
     def sending(self, message: Message) -> Request | Failure:
         """Ask for a code, once: whoever asks twice sends two."""
         if not fits(message.destination):
             return Failure("was not asked: the destination is no number", sent=False)
-        text = message.text if _sendable(message.text) else prompts.pick(self._texts, message.language)
+        text = next((each for each in (message.text, message.brief) if _sendable(each)), None)
+        if text is None:
+            # Cut short it would lack what it is for, or whom never to tell.
+            return Failure("was not asked: the message does not fit", sent=False)
         body = {"phoneNumber": message.destination, "message": text}
         return post(f"{_ROOT}/send-code", body, key=message.key, repeatable=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from kyc_verify.errors import ConfigurationError
@@ -162,17 +162,16 @@ class _Camara(Client[S, C]):
 
     # ── Codes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def one_time_code(self, *, texts: Mapping[str, str] | None = None) -> C:
+    def one_time_code(self) -> C:
         """Codes by SMS that the carrier makes and judges: One Time Password SMS.
 
-        Args:
-            texts: What to send, by language, with ``{{code}}`` once and at most 160 characters; by default a warning
-                never to pass the code on. A message that fits, and has a place for the code, is sent as it is.
+        What is sent is the library's message, or `Message.brief` where that is longer than the carrier takes; one that
+        does not fit either is not sent.
 
         Returns:
             A `CodeService`.
         """
-        return self._codes(self._line, OneTimeCodes(self._line.base, texts))
+        return self._codes(self._line, OneTimeCodes(self._line.base))
 
 
 class Camara(_Camara[Source, Codes], SyncClient):

@@ -1,7 +1,7 @@
 """STIR/SHAKEN: whether the `Identity` header of a call holds (RFC 8224, 8225, 8226, 8588, 8946).
 
 Nothing here fetches anything and nothing reads a clock: the certificates come from a provider that the host supplies,
-the time is an argument. Signatures are checked by PyJWT and `cryptography`.
+the time is an argument. Signatures are checked by `cryptography`.
 """
 
 from __future__ import annotations

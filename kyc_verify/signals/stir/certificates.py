@@ -156,12 +156,14 @@ def _asked(certificates: object, x5u: str) -> object:
     if not callable(ask):
         msg = "certificates must be a provider, a mapping of addresses, or a function of the address"
         raise UsageError(msg)
+    hosts = getattr(certificates, "hosts", None)
     try:
-        hosts = getattr(certificates, "hosts", None)
         if hosts is None or passport.host(x5u) in hosts:
             return ask(x5u)
     except LookupError:
-        pass
+        if hosts is not None:
+            # Its host is on the list: this is an outage, not a stranger.
+            raise Refusal("no_certificate") from None
     except Exception:  # noqa: BLE001 - whatever a provider raises, there is no certificate
         raise Refusal("source_failed") from None
     raise Refusal("x5u_not_allowed")

@@ -146,8 +146,8 @@ def fresh_until(claims: Claims, now: int) -> int:
 def matches(claimed: str, signalled: str, *, region: str | None) -> bool:
     """Whether a number in a PASSporT is the one that was signalled: canonical forms, compared exactly."""
     # Most are written the same, and the same text is the same number.
-    if claimed == signalled:
-        return True
+    if signalled in {claimed, claimed[1:]}:
+        return True  # RFC 8224 section 8.3 writes it without the plus sign
     found, wanted = _canonical(signalled, region), _canonical(claimed, None)
     return found is not None and wanted is not None and phones.same(found, wanted)
 

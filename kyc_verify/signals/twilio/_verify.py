@@ -38,6 +38,7 @@ class Verifications(CodeOperation):
     """``/Verifications`` and ``/VerificationCheck`` of one service."""
 
     name = "verify"
+    own_words = True
 
     def __init__(self, service: str) -> None:
         if type(service) is not str or not _SERVICE.match(service):
