@@ -440,8 +440,6 @@ STRANGER = replace(QUERY, contact=None)
 MESSAGE = Message(
     channel="sms", destination=NUMBER, text="Pour : une carte. Code : {{code}}", language="fr", key="session-1.1"
 )
-    channel="sms", destination=NUMBER, text="Pour : une carte. Code : {{code}}", language="fr", key="session-1.1"
-)
 BASIC = "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
 
 

@@ -26,9 +26,7 @@ from kyc_verify.ports import (
     Opened,
     Run,
     StoredSession,
-    SubjectSeal,
 )
-from kyc_verify.stores import _keeping as keeping
 from kyc_verify.stores import _reading as reading
 from kyc_verify.stores import _running as running
 from kyc_verify.stores._hot import Epoch, Hot, Stale, state_unknown
@@ -111,10 +109,11 @@ class Composing:
             StoreError: it may forget again, or one of the two does not answer.
         """
         await self.hot.check()
-        found = await self.hot.read_epoch()
-        fresh = Epoch(id=1 + secrets.randbelow(_IDS), lost=now, number=1 if found is None else found.number + 1)
+        fresh = Epoch(id=1 + secrets.randbelow(_IDS), lost=now)
         await self.hot.write_epoch(fresh, over=True)
-        await self._transact(lambda db: db.set_mark(_MARK, fresh.id, over=True))
+        # Whoever accepts it at the same time writes another: both end at the one that is there.
+        found = await self.hot.read_epoch() or fresh
+        await self._transact(lambda db: db.set_mark(_MARK, found.id, over=True))
         await self.ready(now)
 
     async def _start(self, now: datetime) -> None:
@@ -224,24 +223,21 @@ class Composing:
         )  # fmt: skip
         return Committed(granted=_merged(change.spend, hot, done.granted), moved=done.moved)
 
-    async def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
-        """See `Store.erase`."""
+    async def sessions_of(self, tenant: str, subject: str) -> Sequence[str]:
+        """Return the ids of a subject's sessions, before they are erased."""
+        return await self._transact(lambda db: db.sessions_of(tenant, subject), writing=False)
 
-        def work(db: Tables) -> tuple[bool, Sequence[str]]:
-            sessions = db.sessions_of(tenant, subject)
-            return keeping.erase(db, tenant, subject, seal), sessions
-
-        erased, sessions = await self._transact(work)
+    async def forget(self, tenant: str, sessions: Sequence[str], now: datetime) -> None:
+        """Drop what is hot of sessions, after they were erased."""
         if sessions:
             await self._meet(now)
             await self.hot.forget(tenant, sessions)
-        return erased
 
     async def clear(self, tenant: str, names: Sequence[str], now: datetime) -> None:
         """Refill hot budgets, after it was recorded that they are."""
         if names:
             await self._meet(now)
-            await self.hot.clear(tenant, names)
+            await self.hot.clear(tenant, names, now)
 
 
 def _merged(charges: Sequence[Charge], hot: Sequence[bool], lasting: Sequence[bool]) -> tuple[bool, ...]:

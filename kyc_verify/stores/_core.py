@@ -24,6 +24,11 @@ _PATIENCE: Final = 10
 """Seconds that a keyed name is waited for."""
 
 
+def _plain(row: Sequence[Any]) -> Row:
+    """Return a row; some drivers give a view of memory for bytes."""
+    return tuple([bytes(value) if type(value) is memoryview else value for value in row])
+
+
 class Core:
     """See `Tables`."""
 
@@ -40,10 +45,10 @@ class Core:
 
     def _one(self, build: Build, **values: Any) -> Row | None:
         found = self._run(build, **values).first()
-        return None if found is None else tuple(found)
+        return None if found is None else _plain(found)
 
     def _all(self, build: Build, **values: Any) -> list[Row]:
-        return [tuple(row) for row in self._run(build, **values)]
+        return [_plain(row) for row in self._run(build, **values)]
 
     def _bytes(self, build: Build, **values: Any) -> bytes | None:
         found = self._run(build, **values).scalar()

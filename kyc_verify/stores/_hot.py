@@ -31,12 +31,14 @@ _MIDDLE: Final = rows.us(datetime(2200, 1, 1, tzinfo=UTC))
 _NEVER: Final = -(2**53)
 _SLACK: Final = timedelta(days=1)
 """How much longer a key lives than it counts: clocks may go back, and are not those of the server."""
+_LONGEST: Final = timedelta(days=367)
+"""Longer than any window."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _AT_ONCE: Final = 1000
 """Keys that one step drops."""
-_CLAIMS: Final = 10**9
-"""More than a session is ever claimed: versions after a loss are other ones than any before it."""
+_FIRST: Final = 10**9
+"""The count of a session's claims begins anywhere from 1 to here."""
 
 
 class Stale(Exception):  # noqa: N818 - never leaves the composite store
@@ -50,12 +52,10 @@ class Epoch:
     Attributes:
         id: Drawn when it began; the durable store keeps it too.
         lost: Before this, tries may have been forgotten: a window that reaches back further counts as used up.
-        number: How often a state was lost before it.
     """
 
     id: int
     lost: datetime | None = None
-    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def state_unknown() -> StoreError:
     """Return the error of a Redis that does not hold the state that the durable store knows of."""
     return StoreError(
         "Redis lost its state, or is another one: which tries were made is unknown, and nobody is verified; "
-        "bring its data back, or accept the loss with CompositeStore.accept_loss"
+        "bring the very append-only file back, or accept the loss with CompositeStore.accept_loss"
     )
 
 
@@ -106,7 +106,6 @@ def _budget(charge: Charge, now: datetime, *, cleared: bool = False) -> dict[str
         "limit": charge.limit,
         "since": since,
         "after": f"({since}",
-        "over": str(since - _SLACK // _MICROSECOND),
         "ttl": _ttl(window),
         "cleared": cleared,
     }
@@ -153,14 +152,14 @@ class Hot(ABC):
 
     def _epoch_fields(self, epoch: Epoch) -> dict[str, str | int]:
         lost = _NEVER if epoch.lost is None else _us(epoch.lost)
-        return {"id": str(epoch.id), "lost": lost, "base": epoch.number * _CLAIMS}
+        return {"id": str(epoch.id), "lost": lost}
 
     @staticmethod
     def _epoch_of(fields: Sequence[Any]) -> Epoch | None:
         if any(each is None for each in fields):
             return None
-        number, lost, base = (int(each) for each in fields)
-        return Epoch(id=number, lost=None if lost == _NEVER else rows.at(lost + _MIDDLE), number=base // _CLAIMS)
+        number, lost = (int(each) for each in fields)
+        return Epoch(id=number, lost=None if lost == _NEVER else rows.at(lost + _MIDDLE))
 
     async def _step(self, step: str, keys: Sequence[str], **told: object) -> list[Any]:
         given = {"step": step, "epoch": str(self.epoch), **told}
@@ -204,6 +203,7 @@ class Hot(ABC):
         claims, at, claimed, spent, granted = await self._step(
             "claim", keys, recorded=recorded, budgets=budgets, now=_us(now), at=str(_us(now)), ttl=_ttl(ends),
             lease=LEASE // _MICROSECOND, token=secrets.token_hex(8), member=self.member(session, ""),
+            first=1 + secrets.randbelow(_FIRST),
         )  # fmt: skip
         return Claimed(
             version=recorded + claims,
@@ -249,14 +249,18 @@ class Hot(ABC):
             member=self.member(session, version),
         )  # fmt: skip
 
-    async def clear(self, tenant: str, names: Sequence[str]) -> None:
+    async def clear(self, tenant: str, names: Sequence[str], now: datetime) -> None:
         """Refill budgets."""
-        await self._step("clear", self._keys(tenant, names))
+        await self._drop(self._keys(tenant, names), now=str(_us(now)), known=_LONGEST // _MILLISECOND)
 
     async def forget(self, tenant: str, sessions: Sequence[str]) -> None:
         """Drop sessions that were erased."""
         for start in range(0, len(sessions), _AT_ONCE):
-            await self._step("clear", [self._session(tenant, each) for each in sessions[start : start + _AT_ONCE]])
+            await self._drop([self._session(tenant, each) for each in sessions[start : start + _AT_ONCE]])
+
+    async def _drop(self, keys: Sequence[str], **told: object) -> None:
+        once = f"{self._prefix}:once:{secrets.token_hex(8)}"
+        await self._step("clear", [once, *keys], ttl=_SLACK // _MILLISECOND, **told)
 
     @staticmethod
     def member(session: str, version: int | str) -> str:

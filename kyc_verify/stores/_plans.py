@@ -31,14 +31,14 @@ class Plans:
     def __init__(self, dialect: Dialect) -> None:
         self.kind = metadata.kind_of(dialect)
         self.made = metadata.tabled(self.kind)
-        self._dialect, self._statements = dialect, Statements(self.made)
+        self._statements = Statements(self.made)
         self._plans: dict[object, _Plan] = {}
 
     def run(self, db: Connection, build: Build, values: dict[str, Any]) -> CursorResult[Any]:
         """Send a statement of `Statements`."""
         plan = self._plans.get(build)
         if plan is None:
-            plan = self._plans[build] = self._compiled(build(self._statements))
+            plan = self._plans[build] = _compiled(build(self._statements), db.dialect)
         return self._send(db, plan, values)
 
     def add(
@@ -48,7 +48,8 @@ class Plans:
         key = (name, tuple(values), None if changing is None else tuple(changing))
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = self._compiled(_inserting(self.kind, self.made.of[name], tuple(values), changing))
+            statement = _inserting(self.kind, self.made.of[name], tuple(values), changing)
+            plan = self._plans[key] = _compiled(statement, db.dialect)
         return int(self._send(db, plan, values).rowcount)
 
     def drop(self, db: Connection, name: str, values: dict[str, Any]) -> int:
@@ -58,14 +59,8 @@ class Plans:
         if plan is None:
             table = self.made.of[name]
             statement = delete(table).where(*[table.c[column] == p(column) for column in values])
-            plan = self._plans[key] = self._compiled(statement)
+            plan = self._plans[key] = _compiled(statement, db.dialect)
         return int(self._send(db, plan, values).rowcount)
-
-    def _compiled(self, statement: Any) -> _Plan:  # noqa: ANN401 - any statement
-        found = statement.compile(dialect=self._dialect)
-        order = found.positiontup
-        constants = {name: value for name, value in found.params.items() if not name.startswith(MARK)}
-        return _Plan(text=found.string, order=None if order is None else tuple(order), constants=constants)
 
     @staticmethod
     def _send(db: Connection, plan: _Plan, values: dict[str, Any]) -> CursorResult[Any]:
@@ -73,6 +68,13 @@ class Plans:
         if plan.order is None:
             return db.exec_driver_sql(plan.text, given)
         return db.exec_driver_sql(plan.text, tuple([given[name] for name in plan.order]))
+
+
+def _compiled(statement: Any, dialect: Dialect) -> _Plan:  # noqa: ANN401 - any statement
+    found = statement.compile(dialect=dialect)
+    order = found.positiontup
+    constants = {name: value for name, value in found.params.items() if not name.startswith(MARK)}
+    return _Plan(text=found.string, order=None if order is None else tuple(order), constants=constants)
 
 
 def _inserting(kind: str, table: Table, columns: Sequence[str], changing: Sequence[str] | None) -> Any:  # noqa: ANN401

@@ -146,7 +146,10 @@ class CompositeStore:
 
     def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
         """See `Verbs.erase`."""
-        return _now(self._composing.erase(tenant, subject, seal, now))
+        sessions = _now(self._composing.sessions_of(tenant, subject))
+        erased = self._durable.erase(tenant, subject, seal, now)
+        _now(self._composing.forget(tenant, sessions, now))
+        return erased
 
     def records(self, tenant: str, after: int, limit: int) -> Sequence[AuditRecord]:
         """See `Verbs.records`."""
@@ -249,7 +252,10 @@ class AsyncCompositeStore:
 
     async def erase(self, tenant: str, subject: str, seal: SubjectSeal, now: datetime) -> bool:
         """See `Verbs.erase`."""
-        return await self._composing.erase(tenant, subject, seal, now)
+        sessions = await self._composing.sessions_of(tenant, subject)
+        erased = await self._durable.erase(tenant, subject, seal, now)
+        await self._composing.forget(tenant, sessions, now)
+        return erased
 
     async def records(self, tenant: str, after: int, limit: int) -> Sequence[AuditRecord]:
         """See `Verbs.records`."""

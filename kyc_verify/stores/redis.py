@@ -19,7 +19,7 @@ from kyc_verify.stores._hot import SCRIPT, Epoch, Hot
 __all__ = ["AsyncRedisStore", "RedisStore"]
 
 _FAILED: Final = "Redis failed; nothing was revealed: look at the status"
-_FIELDS: Final = ("id", "lost", "base")
+_FIELDS: Final = ("id", "lost")
 
 
 def _faults(info: Mapping[str, Any], fsync: str | None) -> list[str]:
@@ -104,7 +104,7 @@ class _OnRedis(Hot):
                 await self._ask(self._client.hset(self._epoch_key(), mapping=fields))
                 return
             # The id last, by one conditional write: whoever reads it reads the others too.
-            for name in ("lost", "base", "id"):
+            for name in ("lost", "id"):
                 await self._ask(self._client.hsetnx(self._epoch_key(), name, fields[name]))
         except (RedisError, OSError):
             failure = StoreError(_FAILED)

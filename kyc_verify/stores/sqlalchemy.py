@@ -139,6 +139,9 @@ def _isolation(engine: Engine) -> str:
     if isinstance(engine.pool, StaticPool | SingletonThreadPool):
         msg = "the engine shares one connection: a rollback of the host would undo what the library wrote; use a pool"
         raise ConfigurationError(msg)
+    if engine.get_execution_options().get("schema_translate_map"):
+        msg = "schema_translate_map is not followed; name the schema in the address (options=-csearch_path=...)"
+        raise ConfigurationError(msg)
     return "AUTOCOMMIT" if kind == "sqlite" else "READ COMMITTED"  # on SQLite the verbs begin by themselves
 
 

@@ -36,9 +36,13 @@ from kyc_verify import (
     Verifier,
     checks,
 )
+from kyc_verify._flows import answering
 from kyc_verify.audit import verify
+from kyc_verify.errors import ConflictError
+from kyc_verify.ports import LEASE
 from kyc_verify.stores import CompositeStore, MemoryStore, RedisStore, SQLiteStore
 from kyc_verify.testing import Bench, cheap_hasher
+from kyc_verify.testing._contract.desk import NOW, Desk, charge
 from tests.services import Server
 
 POLICY = Policy(
@@ -276,7 +280,10 @@ class Fails:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("pin", ["4937", "0000"])
-def test_each_call_of_redis_fails_in_turn(made: Callable[..., Bench], pin: str, after: bool) -> None:
+def test_each_call_of_redis_fails_in_turn(
+    made: Callable[..., Bench], pin: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_LOOK", 0.0)
     at = 0
     while True:
         at += 1
@@ -311,6 +318,8 @@ def test_each_call_of_redis_fails_in_turn(made: Callable[..., Bench], pin: str, 
         assert "4937" not in "".join(raised)
         client = bench.store._composing.hot._client
         for key in client.keys("*tries*"):
+            if b"\0" in key:
+                continue
             claimed = Counter(each.split(b":")[0] for each in client.zrange(key, 0, -1) if b":" in each)
             assert max(claimed.values(), default=0) <= 1, "one question of one run, one attempt"
         if fails.count < at:
@@ -381,7 +390,7 @@ def test_keys_go_by_themselves(server: Server, made: Callable[..., Bench]) -> No
     bench = made()
     wrong(bench, "both")
     with server.client() as client:
-        kept = {key.decode().split(":")[1]: client.pttl(key) for key in client.keys("*")}
+        kept = {key.decode().split(":")[1]: client.pttl(key) for key in client.keys("*") if b"\0" not in key}
     assert kept.pop("epoch") == -1
     day = timedelta(days=1) // timedelta(milliseconds=1)
     assert day < kept["session"] <= 1.03 * day
@@ -400,3 +409,120 @@ def test_a_step_is_two_trips_to_each_half(made: Callable[..., Bench]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bench.store.ready(bench.clock.now)
+
+
+# ── Found by looking for them ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def desk(server: Server, tmp_path: Path) -> Iterator[Desk]:
+    """Yield the contract's short ways to use a store."""
+    client = Redis(unix_socket_path=str(server.socket), socket_timeout=5)
+    found = Desk(CompositeStore(hot=RedisStore(client), durable=SQLiteStore(tmp_path / "desk.db")))
+    yield found
+    found.done()
+    client.close()
+
+
+def hot_of(desk: Desk) -> Any:
+    store: Any = desk.store
+    return store._composing.hot
+
+
+def twice(desk: Desk) -> None:
+    """Make the client send everything twice, as one does whose first reply was lost."""
+    hot, script = hot_of(desk), hot_of(desk)._script
+
+    def send(**given: Any) -> Any:
+        script(**given)
+        return script(**given)
+
+    hot._script = send
+
+
+def test_what_is_erased_is_not_in_the_file_s_log(desk: Desk, tmp_path: Path) -> None:
+    desk.start("s-1", "cust-with-a-name", charge())
+    desk.erase(subject="cust-with-a-name")
+    for path in tmp_path.glob("desk.db*"):
+        assert b"cust-with-a-name" not in path.read_bytes()
+    assert not hot_of(desk)._client.keys("*session*")
+
+
+def test_a_session_whose_hash_is_lost_takes_no_change_from_before(desk: Desk) -> None:
+    desk.start("s-1", "cust-1", charge())
+    begun = desk.begin()
+    late = desk.change(state="verified")
+    assert late.version == begun.session.version
+    hot_of(desk)._client.delete(*hot_of(desk)._client.keys("*session*"))
+    desk.commit(state="cancelled")
+    with pytest.raises(ConflictError):
+        desk.write(late)
+    assert desk.load().session.state == "cancelled"
+    assert desk.begin(2).session.version != begun.session.version
+
+
+def test_a_refill_that_is_sent_twice_is_one(desk: Desk) -> None:
+    for n in range(7):
+        desk.start(f"s-{n}", "cust-1", charge(limit=3))
+    assert [desk.begin(1, f"s-{n}").granted for n in range(4)] == [True, True, True, False]
+    hot, script = hot_of(desk), hot_of(desk)._script
+    kept: list[dict[str, Any]] = []
+
+    def send(**given: Any) -> Any:
+        kept.append(given)
+        return script(**given)
+
+    hot._script = send
+    desk.stand(clear=("tries",))
+    refill = kept[-1]
+    assert [desk.begin(1, f"s-{n}").granted for n in (4, 5)] == [True, True]
+    script(**refill)
+    assert desk.spent(charge(limit=3)) == [2]
+
+
+def test_every_step_may_be_sent_twice(desk: Desk) -> None:
+    desk.start("s-1", "cust-1", charge(limit=3))
+    twice(desk)
+    begun = desk.begin()
+    assert (begun.claimed, begun.granted, begun.spent) == (True, True, False)
+    assert desk.spent(charge(limit=3)) == [1]
+    desk.commit(spend=(charge("sends", limit=2),), charges=(charge(limit=3),))
+    assert desk.spent(charge("sends", limit=2)) == [1]
+    desk.begin(2)
+    late = desk.begin(2, now=NOW + LEASE)
+    assert (late.claimed, late.granted, late.spent) == (True, False, True)
+    assert desk.spent(charge(limit=3)) == [2]
+    desk.commit(clear=("sends",), spend=(charge("sends", limit=2),), refund=True)
+    assert desk.spent(charge("sends", limit=2)) == [1]
+
+
+def test_a_clock_that_once_ran_ahead_takes_no_try_away(desk: Desk) -> None:
+    for n in range(8):
+        desk.start(f"s-{n}", "cust-1", charge(limit=3))
+    assert [desk.begin(1, f"s-{n}").granted for n in range(3)] == [True] * 3
+    assert desk.begin(1, "s-3", now=NOW + timedelta(days=3)).granted
+    assert [desk.begin(1, f"s-{n}").granted for n in range(4, 8)] == [False] * 4
+
+
+def test_a_refill_after_a_loss_holds(desk: Desk) -> None:
+    desk.start("s-1", "cust-1", charge(limit=1))
+    store: Any = desk.store
+    store.accept_loss(NOW)
+    assert desk.spent(charge(limit=1)) == [1]
+    desk.stand(clear=("tries",))
+    assert desk.spent(charge(limit=1)) == [0]
+    assert desk.begin().granted
+
+
+def test_two_who_accept_the_same_loss(desk: Desk, tmp_path: Path) -> None:
+    desk.start("s-1", "cust-1")
+    store: Any = desk.store
+    client = hot_of(desk)._client
+    client.flushall()
+    other = CompositeStore(hot=RedisStore(client), durable=SQLiteStore(tmp_path / "desk.db"))
+    store.accept_loss(NOW)
+    other.accept_loss(NOW)
+    with pytest.raises(StoreError, match="state"):
+        desk.load()  # of the epoch before the second
+    assert desk.load().session.id == "s-1"
+    other.close()
