@@ -89,6 +89,8 @@ class _BesideSQL(StoreContract):
         return partial(beside_sql, redis_server(), secrets.token_hex(8), url)
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 
@@ -98,6 +100,8 @@ class TestBesideMariaDB(_BesideSQL):
     kind = "mariadb"
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestAsyncBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 

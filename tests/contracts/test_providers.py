@@ -10,6 +10,8 @@ import pytest
 from kyc_verify.testing import SignalContract
 from tests.providers import FRONTS, NUMBER, Provider, camara, fails, running, says, twilio, writes
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 FORWARDING = {"phone_number": NUMBER, "valid": True, "call_forwarding": {"call_forwarding_enabled": False}}
 
 

@@ -56,10 +56,14 @@ class _AsyncContract(_Contract):
         return partial(opened_async, asynchronous(url, self.kind))
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestPostgreSQL(_Contract):
     kind = "postgresql"
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestMariaDB(_Contract):
     kind = "mariadb"
 
@@ -72,6 +76,8 @@ class TestSQLite(StoreContract):
         return partial(opened, url)
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestAsyncPostgreSQL(_AsyncContract):
     kind = "postgresql"
 

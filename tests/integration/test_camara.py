@@ -32,6 +32,8 @@ from tests.providers import (
     says,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 WEEK = timedelta(days=7)
 ATTRIBUTES = {"familyName": "Sørensen", "birthdate": date(1980, 2, 29), "gender": "FEMALE", "idDocument": "X123"}
 ASKING: dict[str, Any] = {

@@ -44,6 +44,8 @@ from tests.providers import (
     writes,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 GOOD = says({"swapped": False})
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 WHOLE = HEAD + b'content-length: 18\r\n\r\n{"swapped": false}'

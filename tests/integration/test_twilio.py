@@ -31,6 +31,8 @@ from tests.providers import (
     twilio,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 ASKING: dict[str, Any] = {
     "sim_swap": lambda c: c.sim_swap(),
     "call_forwarding": lambda c: c.call_forwarding(),
