@@ -1,4 +1,4 @@
-"""Redis beside a durable store, when Redis forgets, fails, is slow, or is another one. ST-01, ST-02, FC-08."""
+"""Redis beside a durable store, when Redis forgets, fails, is slow, or is another one."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def intact(bench: Bench) -> list[str]:
         ("appendfsync", "no", "set appendfsync to always or everysec"),
     ],
 )
-def test_a_redis_that_may_forget_is_refused_or_warned_of_by_name(
+def test_st_02_a_redis_that_may_forget_is_refused_or_warned_of_by_name(
     server: Server, made: Callable[..., Bench], name: str, value: str, told: str, tmp_path: Path
 ) -> None:
     with server.client() as client:
@@ -182,7 +182,7 @@ def test_halves_of_the_wrong_kind(server: Server) -> None:
 
 
 @pytest.mark.parametrize("how", ["flushed", "wiped", "another"])
-def test_a_wiped_redis_is_not_a_clean_slate(server: Server, made: Callable[..., Bench], how: str) -> None:
+def test_st_01_a_wiped_redis_is_not_a_clean_slate(server: Server, made: Callable[..., Bench], how: str) -> None:
     bench = made()
     step = bench.verifier.open(bench.subject, action="know", call=bench.call)
     for _ in range(3):
@@ -351,7 +351,7 @@ def test_what_was_recorded_and_not_released_is_released_when_asked_again(made: C
     assert intact(bench).count("answered") == 1
 
 
-def test_a_slow_redis_ends_in_time(server: Server, made: Callable[..., Bench]) -> None:
+def test_fc_08_a_slow_redis_ends_in_time(server: Server, made: Callable[..., Bench]) -> None:
     bench = made()
     step = bench.verifier.open(bench.subject, action="know", call=bench.call)
     assert step.challenge is not None
