@@ -126,15 +126,15 @@ def test_another_presented_number_is_no_sign_that_the_number_on_record_is_lost(m
     assert [message.destination for message in desk.sender.messages] == [MOBILE]
 
 
-def test_a_signal_speaks_of_the_number_it_was_asked_about(make: Callable[..., Desk]) -> None:
+def test_a_signal_speaks_of_the_number_that_codes_go_to(make: Callable[..., Desk]) -> None:
     desk = make(codes(checks.SimSwap()), contacts=[])
-    voice = Contact(number=OTHER, channels=frozenset({"voice"}))
+    voice = Contact(number="+33142685300", channels=frozenset({"voice"}))
     who = customer(desk, "cust-42", voice, Contact(number=MOBILE, channels=frozenset({"sms"})))
     desk.signals["sim_swap"].value = True
-    desk.open("rung", subject=who)
-    assert desk.sender.messages == []
     desk.open("one_time_code", subject=who)
-    assert [message.destination for message in desk.sender.messages] == [MOBILE]
+    assert desk.sender.messages == []
+    desk.open("rung", subject=who)
+    assert [message.destination for message in desk.sender.messages] == ["+33142685300"]
 
 
 def test_a_push_to_the_app_does_not_rest_on_the_number(make: Callable[..., Desk]) -> None:
