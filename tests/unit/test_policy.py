@@ -133,7 +133,7 @@ CHECKS: Mapping[str, tuple[object, str]] = {
     ),
     "five shown": ([checks.AuthenticatorCode(digits=5)], "checks.0.digits: must be from 6 to 8, as the app was told"),
     "nine shown": ([checks.AuthenticatorCode(digits=9)], "checks.0.digits: must be from 6 to 8, as the app was told"),
-    "an algorithm that is none": ([checks.AuthenticatorCode(algorithm="md5")], "checks.0.algorithm: must be one of sha1"),
+    "no algorithm": ([checks.AuthenticatorCode(algorithm="md5")], "checks.0.algorithm: must be one of sha1"),
     "a wide window": ([checks.AuthenticatorCode(window=2)], "checks.0.window: must be 0 or 1 (RFC 6238 section 5.2)"),
     "five digits": ([checks.OneTimeCode(digits=5)], "checks.0.digits: must be from 6 to 10 (NIST SP 800-63B-4"),
     "eleven digits": ([checks.OneTimeCode(digits=11)], "checks.0.digits: must be from 6 to 10 (NIST SP 800-63B-4"),
