@@ -91,7 +91,7 @@ class StoredSession:
         tenant: Whose.
         id: 128 random bits, in text.
         subject: Whom the caller claims to be.
-        version: Goes up with every write; 0 when opened and not yet committed.
+        version: Goes up with every write, by one with a commit; 0 when opened and not yet committed.
         turn: The turn that an answer must name.
         state: The core's own text; empty until the opening step is committed.
         charges: What claiming the present turn costs.

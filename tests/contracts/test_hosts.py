@@ -132,7 +132,7 @@ class TestCallerNumber(_Check):
 
 class TestSimSwap(_Check):
     make = checks.SimSwap
-    passing = (False, {"covered": True, "swapped": False}, {"changed_at": None})
+    passing = (False, {"covered": True, "swapped": False}, {"swapped": False})
 
 
 class TestOneTimeCode(_Check):

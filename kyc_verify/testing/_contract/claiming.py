@@ -23,10 +23,11 @@ class Claiming:
     def test_a_free_turn_is_claimed_and_charged(self, desk: Desk) -> None:
         """The claim is written, with its time, and every charge is taken."""
         desk.start("s-1", "cust-1", charge("a"), charge("b", window=None))
+        expect(desk.load().session.version, 1, "a commit is one more")
         begun = desk.begin()
         expect((begun.claimed, begun.granted, begun.spent), (True, True, False), "ours, and paid for")
         expect(begun.session.claimed_at, NOW, "to the microsecond")
-        expect(begun.session.version, 2, "a claim is a write")
+        yes(begun.session.version > 1, "a claim is a write")
         expect(desk.load().session, begun.session, "what is returned is what is kept")
         expect(desk.spent(charge("a"), charge("b", window=None)), [1, 1], "one of each")
 
