@@ -1,7 +1,8 @@
 """Stores by name, for tests that run over any: ``memory``, ``sqlite``, ``postgresql``, ``mariadb``, ``composite``.
 
-Which of them the flows, the attacks and the reference model are tried over says ``KYC_TEST_STORES``, by default
-``memory,sqlite``; the others run the same tests by ``scripts/every_store.py``.
+Which of them the flows and the attacks are tried over says ``KYC_TEST_STORES``, by default ``memory,sqlite``::
+
+    KYC_TEST_STORES=postgresql python -m pytest -n 2 tests/flows tests/attacks
 """
 
 from __future__ import annotations

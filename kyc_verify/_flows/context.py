@@ -156,16 +156,17 @@ class Context:
         budgets = self.policy.budgets
         rolling = budgets.answers if isinstance(check, AnswerCheck) else budgets.codes
         return (
-            self._charge("tries", subject, check, rolling),
+            self.charge(rolling, "tries", subject, check.id),
             Charge(key=self.key("consecutive", subject, check.id), limit=budgets.consecutive, window=None),
         )
 
     def sends(self, subject: str, check: Check) -> Charge:
         """Return what one message for a check costs."""
-        return self._charge("sends", subject, check, self.policy.budgets.sends)
+        return self.charge(self.policy.budgets.sends, "sends", subject, check.id)
 
-    def _charge(self, label: str, subject: str, check: Check, budget: Budget) -> Charge:
-        return Charge(key=self.key(label, subject, check.id), limit=budget.limit, window=budget.window)
+    def charge(self, budget: Budget, label: str, *parts: str) -> Charge:
+        """Return one try of a budget; what it is about names it."""
+        return Charge(key=self.key(label, *parts), limit=budget.limit, window=budget.window)
 
     # ── Who may ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

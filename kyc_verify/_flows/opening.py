@@ -201,10 +201,9 @@ async def _first(case: Case, opened: Opened, customer: Customer | None, numbers:
 def _alarms(ctx: Context, call: Call) -> tuple[Charge, ...]:
     """Return what counts this agent's and this number's calls; beyond the limit the observer hears of it."""
     budgets = ctx.policy.budgets
-    found = [Charge(key=ctx.key("agent", call.agent), limit=budgets.agent.limit, window=budgets.agent.window)]
+    found = [ctx.charge(budgets.agent, "agent", call.agent)]
     if call.number is not None and call.attestation == "A":
-        key = ctx.key("number", call.number)
-        found.append(Charge(key=key, limit=budgets.number.limit, window=budgets.number.window))
+        found.append(ctx.charge(budgets.number, "number", call.number))
     return tuple(found)
 
 

@@ -7,7 +7,6 @@ same: somebody who is not there pays from budgets of their own that nobody else 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from kyc_verify._flows.case import Case
@@ -63,13 +62,18 @@ def may_reach(case: Case, check: Check, numbers: Numbers) -> bool:
     return fits and trusted(case, check, known) and not _unasked(case, check, number, numbers)
 
 
+def _tainting(case: Case) -> list[SignalCheck]:
+    """Return the signals that say whether a number is still its holder's."""
+    return [check for check in case.policy.checks if isinstance(check, SignalCheck) and check.taints_contact]
+
+
 def _unasked(case: Case, check: Check, number: str, numbers: Numbers) -> bool:
     """Whether carriers are asked about another number than the one a message would go to."""
-    asks = any(isinstance(each, SignalCheck) and each.taints_contact for each in case.policy.checks)
-    if not asks or not _by_phone(check):
-        return False
     asked = _asked_about(numbers)
-    return asked is not None and not phones.same(asked.canonical, number) and not phones.fixed(number)
+    if asked is None or not _tainting(case) or not _by_phone(check):
+        return False
+    # An extension of a number is no other number.
+    return not phones.same(asked.canonical.partition(_EXTENSION)[0], number) and not phones.fixed(number)
 
 
 def tainted(case: Case, known: Known, numbers: Numbers) -> bool:
@@ -79,10 +83,8 @@ def tainted(case: Case, known: Known, numbers: Numbers) -> bool:
         return False  # a fixed line, or an address
     evidence = case.state.evidence
     return any(
-        check.id in evidence and evidence[check.id].outcome is Outcome.FAIL
-        for check in case.policy.checks
-        if isinstance(check, SignalCheck) and check.taints_contact
-    )
+        check.id in evidence and evidence[check.id].outcome is Outcome.FAIL for check in _tainting(case)
+    )  # fmt: skip
 
 
 def limits(ctx: Context, check: Check, *, to: str, subject: str) -> tuple[Charge, ...]:
@@ -97,13 +99,9 @@ def limits(ctx: Context, check: Check, *, to: str, subject: str) -> tuple[Charge
     if isinstance(check, AppConfirmation):
         return ()
     budgets, whose = ctx.policy.budgets, ("to", to) if to else ("nowhere", subject)
-    found = [_charge(ctx, budgets.destination.limit, budgets.destination.window, "destination", *whose)]
+    found = [ctx.charge(budgets.destination, "destination", *whose)]
     if _by_phone(check):
         country = phones.country(to or _NOBODY)
         where = ("in", country) if to else ("nowhere", subject)
-        found.append(_charge(ctx, budgets.country.limit, budgets.country.window, "country", *where))
+        found.append(ctx.charge(budgets.country, "country", *where))
     return tuple(found)
-
-
-def _charge(ctx: Context, limit: int, window: timedelta, *name: str) -> Charge:
-    return Charge(key=ctx.key(*name), limit=limit, window=window)

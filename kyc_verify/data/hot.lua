@@ -1,6 +1,7 @@
 -- The hot half of a CompositeStore: claims of turns, and tries inside a window. One call is one atomic step.
 --
--- KEYS[1] is the epoch of this state, KEYS[2] a session where the step has one, then one key for each budget.
+-- KEYS[1] is the epoch of this state, KEYS[2] a session where the step has one (of `clear`: the mark that it was done),
+-- then one key for each budget (of `clear`: for whatever goes).
 -- ARGV[1] is JSON; times are whole microseconds from the year 2200, which a double has exactly; where one becomes part
 -- of a text, or is kept in a hash, it comes as a text.
 --
@@ -20,8 +21,7 @@ local function session()
     local f = redis.call('HMGET', KEYS[2], 'recorded', 'claims', 'at', 'by', 'paid', 'keys', 'spent', 'done')
     local row = {
         recorded = tonumber(f[1]) or a.recorded, claims = tonumber(f[2]) or 0, at = f[3] or '', by = f[4] or '',
-        paid = f[5] or '', keys = f[6] or '[]', spent = f[7] or '',
-        done = f[8] or '', there = f[1] and true
+        paid = f[5] or '', keys = f[6] or '[]', spent = f[7] or '', done = f[8] or '', there = f[1] and true
     }
     if row.there and a.recorded and row.recorded < a.recorded then
         -- A step was recorded, and whoever wrote it has not come back here yet, or never will: the record counts.

@@ -118,7 +118,7 @@ class Hot(ABC):
     """
 
     def __init__(self, prefix: str) -> None:
-        # In braces: one slot of a cluster, so that one script may touch all of it.
+        # In braces: where a proxy spreads keys by slot, all of these stay together for one script.
         self._prefix = f"{{{quote(prefix, safe='')}}}"
         self.epoch: int | None = None
         """The epoch that the durable store knows; None until `CompositeStore` has looked."""

@@ -143,3 +143,16 @@ def test_one_authenticator_is_one_authenticator(make: Callable[..., Desk]) -> No
     assert step.challenge is not None
     step = desk.say(step, code)
     assert step.verdict is not Verdict.VERIFIED
+
+
+def test_an_extension_is_no_other_number(make: Callable[..., Desk]) -> None:
+    """Of a line that is not fixed, so that nothing but the comparison lets it through."""
+    rung = Policy(
+        name="rung",
+        checks=[checks.SimSwap(), checks.Callback(), checks.Pin()],
+        threats=ThreatModel.points({"sim_swap": 1, "callback": 6, "pin": 3}),
+        actions={"rung": Requirement(bits=3, checks=("sim_swap", "callback"))},
+    )
+    desk = make(rung, contacts=[contact("+33970123456;ext=4", "voice")])
+    assert desk.open("rung").challenge is not None
+    assert [message.destination for message in desk.sender.arrived] == ["+33970123456;ext=4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +20,7 @@ S = TypeVar("S")
 C = TypeVar("C")
 
 
-class Client(Generic[S, C]):
+class Client(ABC, Generic[S, C]):
     """How a provider is reached, and in what form its answers come."""
 
     _bases: tuple[str, ...] = ()
@@ -42,14 +43,17 @@ class Client(Generic[S, C]):
             Line(base=base, provider=provider, wire=wire, within=limit, secret=secret, scheme=scheme) for base in bases
         )
 
+    @abstractmethod
     def _wire(self, tls: ssl.SSLContext) -> Wire:
-        raise NotImplementedError
+        """Return what carries requests."""
 
+    @abstractmethod
     def _source(self, line: Line, operation: Operation) -> S:
-        raise NotImplementedError
+        """Return a source of signals."""
 
+    @abstractmethod
     def _codes(self, line: Line, operation: CodeOperation) -> C:
-        raise NotImplementedError
+        """Return a service of codes."""
 
 
 class SyncClient(Client[Source, Codes]):

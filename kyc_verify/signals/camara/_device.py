@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -45,9 +46,9 @@ class _OfDevice(About):
             return useless("no_number")
         return self.asking(query.number)
 
+    @abstractmethod
     def asking(self, number: str) -> Request:
         """Return the request."""
-        raise NotImplementedError
 
     def without_token(self) -> Said:
         """Whether there is a device with a token is the caller's doing."""

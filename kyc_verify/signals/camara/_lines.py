@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final, TypeAlias
@@ -110,9 +111,9 @@ class _Dated(About):
         said = self.dated(found)
         return not_covered(query, "no_day") if about is None else said | {"since": about}
 
+    @abstractmethod
     def dated(self, found: object) -> dict[str, object]:
         """Read the reply."""
-        raise NotImplementedError
 
 
 class Recycling(_Dated):

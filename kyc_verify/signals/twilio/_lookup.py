@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlencode
@@ -91,13 +92,13 @@ class _Package(Operation):
             return not_covered(query, "not_available")
         return self.known(package, query, asked)
 
+    @abstractmethod
     def known(self, found: object, query: SignalQuery, asked: frozenset[str]) -> Said:
         """Return what the package says.
 
         Raises:
             Unreadable: it is not what was published.
         """
-        raise NotImplementedError
 
 
 def _code(package: object) -> object:
