@@ -10,7 +10,6 @@ take turns within a round; what counts is the ratio within one run.
 from __future__ import annotations
 
 import multiprocessing as mp
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from bench_sqlite import NOW, change, enrolled, seal
+from bench_sqlite import NOW, change, compare, enrolled, seal
 from sqlalchemy import create_engine, event
 
 from kyc_verify.stores import SQLAlchemyStore
@@ -164,17 +163,8 @@ def measure(name: str, url: str, many: int, steps: int) -> list[float]:
 def main() -> None:
     """Measure, and print a table."""
     url, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    for many, steps in ((1, 1000), (8, 200)):
-        found: dict[str, list[list[float]]] = {name: [] for name in VARIANTS}
-        for _ in range(rounds):
-            for name in VARIANTS:
-                found[name].append(measure(name, url, many, steps))
-        base = statistics.median(row[0] for row in found["by hand"])
-        print(f"\n{many} process(es), {steps} steps each, medians of {rounds} rounds")
-        print(f"{'variant':14}{'steps/s':>9}{'ratio':>7}{'p50 ms':>9}{'p99 ms':>9}{'max':>9}")
-        for name, table in found.items():
-            rate, *rest = [statistics.median(column) for column in zip(*table, strict=True)]
-            print(f"{name:14}{rate:9.0f}{rate / base:7.2f}" + "".join(f"{each:9.2f}" for each in rest))
+    columns = ("p50 ms", "p99 ms", "max")
+    compare(((1, 1000), (8, 200)), rounds, lambda name, many, steps: measure(name, url, many, steps), columns)
 
 
 if __name__ == "__main__":

@@ -179,20 +179,29 @@ def measure(name: str, folder: Path, many: int, steps: int) -> list[float]:
     return [len(times) / took, *(times[int(share * len(times))] * 1e3 for share in (0.5, 0.99, 0.999)), times[-1] * 1e3]
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    folder = Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir())
-    for many, steps in ((1, 2000), (8, 500)):
+def compare(
+    sizes: tuple[tuple[int, int], ...], rounds: int, measured: Callable[[str, int, int], list[float]],
+    columns: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Print, for each number of processes and steps, what both variants did in turns."""
+    for many, steps in sizes:
         found: dict[str, list[list[float]]] = {name: [] for name in VARIANTS}
         for _ in range(rounds):
             for name in VARIANTS:
-                found[name].append(measure(name, folder, many, steps))
+                found[name].append(measured(name, many, steps))
         base = statistics.median(row[0] for row in found["by hand"])
         print(f"\n{many} process(es), {steps} steps each, medians of {rounds} rounds")
-        print(f"{'variant':14}{'steps/s':>9}{'ratio':>7}{'p50 ms':>9}{'p99 ms':>9}{'p99.9':>9}{'max':>9}")
+        print(f"{'variant':14}{'steps/s':>9}{'ratio':>7}" + "".join(f"{column:>9}" for column in columns))
         for name, table in found.items():
             rate, *rest = [statistics.median(column) for column in zip(*table, strict=True)]
             print(f"{name:14}{rate:9.0f}{rate / base:7.2f}" + "".join(f"{each:9.2f}" for each in rest))
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    folder = Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir())
+    columns = ("p50 ms", "p99 ms", "p99.9", "max")
+    compare(((1, 2000), (8, 500)), rounds, lambda name, many, steps: measure(name, folder, many, steps), columns)
 
 
 if __name__ == "__main__":
