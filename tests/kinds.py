@@ -12,6 +12,8 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from kyc_verify.stores import MemoryStore, SQLiteStore
 
 __all__ = ["KINDS", "opened"]
@@ -33,7 +35,10 @@ def opened(kind: str, path: Path) -> Any:
         return MemoryStore()
     if kind == "sqlite":
         return SQLiteStore(path)
+    # What an extra brings is tried where it is installed.
+    pytest.importorskip("sqlalchemy")
     if kind == "composite":
+        pytest.importorskip("redis")
         from redis import Redis  # noqa: PLC0415 - an extra
 
         from kyc_verify.stores import CompositeStore, RedisStore  # noqa: PLC0415

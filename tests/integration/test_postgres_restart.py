@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("psycopg")
+pytest.importorskip("sqlalchemy")
 
 from sqlalchemy import create_engine
 
