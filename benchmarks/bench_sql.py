@@ -12,13 +12,15 @@ from __future__ import annotations
 import multiprocessing as mp
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
+from unittest import mock
 
 from bench_sqlite import NOW, change, compare, enrolled, seal
-from sqlalchemy import create_engine, event
+from sqlalchemy import Connection, create_engine, event
 
 from kyc_verify.stores import SQLAlchemyStore
 from kyc_verify.stores._metadata import kind_of, tabled
@@ -61,11 +63,12 @@ def by_hand(url: str, who: int) -> tuple[int, Callable[[int], None]]:
     event.listen(engine, "commit", lambda _: taken[-1].append(None))
     taken.append([])
     step, turn = stepping(SQLAlchemyStore(engine), who), 0
-    # A step that was undone for another's sake sends more: two of the same length are as they should be.
-    while len(taken) < 3 or len(taken[-1]) != len(taken[-2]):
-        turn += 1
-        taken.append([])
-        step(turn)
+    with sent_by_cursors(lambda sql, values: taken[-1].append((sql, values))):
+        # A step that was undone for another's sake sends more: two of the same length are as they should be.
+        while len(taken) < 3 or len(taken[-1]) != len(taken[-2]):
+            turn += 1
+            taken.append([])
+            step(turn)
     last, first, second = turn, *map(transactions, taken[-2:])
     raw: Any = engine.raw_connection()
     cursor = raw.cursor()
@@ -91,6 +94,29 @@ def by_hand(url: str, who: int) -> tuple[int, Callable[[int], None]]:
                     head = rows[0][0]
 
     return last + 1, send
+
+
+@contextmanager
+def sent_by_cursors(note: Callable[[str, Any], None]) -> Iterator[None]:
+    """Note what the store sends through the driver's own cursors, of which SQLAlchemy tells nobody."""
+    made = Connection.connection.fget
+
+    class Noting:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def cursor(self) -> Any:
+            return Noting(self.inner.cursor())
+
+        def execute(self, sql: str, values: Any) -> Any:
+            note(sql, values)
+            return self.inner.execute(sql, values)
+
+    with mock.patch.object(Connection, "connection", property(lambda db: Noting(made(db)))):
+        yield
 
 
 def transactions(taken: list[Statement | None]) -> list[list[Statement]]:

@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from kyc_verify.errors import StoreError
 from kyc_verify.stores._plans import Build, plans
@@ -30,35 +31,55 @@ def _plain(row: Sequence[Any]) -> Row:
 
 
 class Core:
-    """See `Tables`."""
+    """See `Tables`; statements go through the driver's own cursor, and what it raises is the driver's own error."""
 
-    __slots__ = ("_db", "_kind", "_plans", "named")
+    __slots__ = ("_db", "_kind", "_opened", "_plans", "named")
 
     def __init__(self, db: Connection) -> None:
         self._db, self._plans = db, plans(db.dialect)
+        self._opened: DBAPICursor | None = None
         self._kind = self._plans.kind
         self.named = False
         """Whether names are held that outlive the transaction (MariaDB's, MySQL's)."""
 
-    def _run(self, build: Build, **values: Any) -> CursorResult[Any]:
-        return self._plans.run(self._db, build, values)
+    @property
+    def _cursor(self) -> DBAPICursor:
+        """The driver's cursor of this transaction."""
+        if self._opened is None:
+            self._opened = self._db.connection.cursor()
+        return self._opened
+
+    def close(self) -> None:
+        """Let go of the cursor; the transaction is its owner's."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _run(self, build: Build, **values: Any) -> None:
+        self._plans.run(self._cursor, build, values)
 
     def _one(self, build: Build, **values: Any) -> Row | None:
-        found = self._run(build, **values).first()
+        self._plans.run(self._cursor, build, values)
+        found = self._cursor.fetchone()
         return None if found is None else _plain(found)
 
     def _all(self, build: Build, **values: Any) -> list[Row]:
-        return [_plain(row) for row in self._run(build, **values)]
+        self._plans.run(self._cursor, build, values)
+        return [_plain(row) for row in self._cursor.fetchall()]
+
+    def _value(self, build: Build, **values: Any) -> Any:  # noqa: ANN401 - as the database has it
+        found = self._one(build, **values)
+        return None if found is None else found[0]
 
     def _bytes(self, build: Build, **values: Any) -> bytes | None:
-        found = self._run(build, **values).scalar()
+        found = self._value(build, **values)
         return None if found is None else bytes(found)
 
     def _changed(self, build: Build, **values: Any) -> int:
-        return int(self._run(build, **values).rowcount)
+        self._plans.run(self._cursor, build, values)
+        return self._cursor.rowcount
 
     def _add(self, name: str, **values: Any) -> None:
-        self._plans.add(self._db, name, values)
+        self._plans.add(self._cursor, name, values)
 
     # ── Locks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,7 +94,7 @@ class Core:
             return
         self.named = True
         for each in hashes:
-            if self._run(Statements.lock_named, name=f"kyc:{each.hex()}", patience=_PATIENCE).scalar() != 1:
+            if self._value(Statements.lock_named, name=f"kyc:{each.hex()}", patience=_PATIENCE) != 1:
                 msg = "somebody else has held this budget for too long; nothing was written: try again"
                 raise StoreError(msg)
 
@@ -128,7 +149,7 @@ class Core:
     def add_subject(self, tenant: str, subject: str, key: bytes) -> bool:
         """See `Tables.add_subject`."""
         values = {"tenant": tenant, "subject": subject, "key": key, "standing": "open", "flags": "[]"}
-        return self._plans.add(self._db, "subjects", values, changing=()) == 1
+        return self._plans.add(self._cursor, "subjects", values, changing=()) == 1
 
     def set_standing(self, tenant: str, subject: str, standing: str) -> None:
         """See `Tables.set_standing`."""
@@ -141,7 +162,7 @@ class Core:
     def drop_subject(self, tenant: str, subject: str) -> None:
         """See `Tables.drop_subject`."""
         for name in OF_SUBJECT:
-            self._plans.drop(self._db, name, {"tenant": tenant, "subject": subject})
+            self._plans.drop(self._cursor, name, {"tenant": tenant, "subject": subject})
 
     def day_key(self, tenant: str, day: str) -> bytes | None:
         """See `Tables.day_key`."""
@@ -149,7 +170,7 @@ class Core:
 
     def add_day(self, tenant: str, day: str, key: bytes) -> None:
         """See `Tables.add_day`."""
-        self._plans.add(self._db, "days", {"tenant": tenant, "day": day, "key": key}, changing=())
+        self._plans.add(self._cursor, "days", {"tenant": tenant, "day": day, "key": key}, changing=())
 
     def credentials(self, tenant: str, subject: str) -> Sequence[Row]:
         """See `Tables.credentials`."""
@@ -158,7 +179,7 @@ class Core:
     def put_credential(self, tenant: str, subject: str, check: str, *, enrolled_at: int, body: str) -> None:
         """See `Tables.put_credential`."""
         values = {"tenant": tenant, "subject": subject, "check_id": check, "enrolled_at": enrolled_at, "body": body}
-        self._plans.add(self._db, "credentials", values, changing=("enrolled_at", "body"))
+        self._plans.add(self._cursor, "credentials", values, changing=("enrolled_at", "body"))
 
     def replace_credential(self, tenant: str, subject: str, check: str, *, enrolled_at: int, body: str) -> None:
         """See `Tables.replace_credential`."""
@@ -178,13 +199,13 @@ class Core:
     def add_number(self, tenant: str, subject: str, fingerprint: str, first_seen: int) -> None:
         """See `Tables.add_number`."""
         values = {"tenant": tenant, "subject": subject, "fingerprint": fingerprint, "first_seen": first_seen}
-        self._plans.add(self._db, "numbers", values, changing=())
+        self._plans.add(self._cursor, "numbers", values, changing=())
 
     # ── Counts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def count_charges(self, tenant: str, key: str, since: int) -> int:
         """See `Tables.count_charges`."""
-        return int(self._run(Statements.count_charges, tenant=tenant, key=key, since=since).scalar_one())
+        return int(self._value(Statements.count_charges, tenant=tenant, key=key, since=since))
 
     def charge(
         self, tenant: str, key: str, *, at: int, until: int | None, session: str, claim: int | None, since: int,
@@ -202,7 +223,7 @@ class Core:
 
     def count_runs(self, tenant: str, key: str, since: int) -> int:
         """See `Tables.count_runs`; the name is held."""
-        return int(self._run(Statements.count_runs, tenant=tenant, key=key, since=since).scalar_one())
+        return int(self._value(Statements.count_runs, tenant=tenant, key=key, since=since))
 
     def add_run(self, tenant: str, key: str, *, at: int, until: int, session: str) -> None:
         """See `Tables.add_run`."""
@@ -214,12 +235,13 @@ class Core:
 
     def pin(self, tenant: str, key: str, now: int) -> str | None:
         """See `Tables.pin`."""
-        return self._run(Statements.pin, tenant=tenant, key=key, now=now).scalar()
+        found: str | None = self._value(Statements.pin, tenant=tenant, key=key, now=now)
+        return found
 
     def set_pin(self, tenant: str, key: str, check: str, until: int) -> None:
         """See `Tables.set_pin`."""
         values = {"tenant": tenant, "key": key, "check_id": check, "until": until}
-        self._plans.add(self._db, "pins", values, changing=("check_id", "until"))
+        self._plans.add(self._cursor, "pins", values, changing=("check_id", "until"))
 
     def stake(self, tenant: str, key: str) -> Row | None:
         """See `Tables.stake`; the name is held."""
@@ -228,11 +250,11 @@ class Core:
     def set_stake(self, tenant: str, key: str, micros: str, count: int) -> None:
         """See `Tables.set_stake`."""
         values = {"tenant": tenant, "key": key, "micros": micros, "count": count}
-        self._plans.add(self._db, "stakes", values, changing=("micros", "count"))
+        self._plans.add(self._cursor, "stakes", values, changing=("micros", "count"))
 
     def clear(self, table: str, tenant: str, key: str) -> None:
         """See `Tables.clear`."""
-        self._plans.drop(self._db, table, {"tenant": tenant, "key": key})
+        self._plans.drop(self._cursor, table, {"tenant": tenant, "key": key})
 
     # ── Grants ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -297,11 +319,12 @@ class Core:
 
     def mark(self, name: str) -> int | None:
         """See `Tables.mark`."""
-        return self._run(Statements.mark, name=name).scalar()
+        found: int | None = self._value(Statements.mark, name=name)
+        return found
 
     def set_mark(self, name: str, value: int, *, over: bool) -> None:
         """See `Tables.set_mark`."""
-        self._plans.add(self._db, "meta", {"name": name, "value": value}, changing=("value",) if over else ())
+        self._plans.add(self._cursor, "meta", {"name": name, "value": value}, changing=("value",) if over else ())
 
     # ── Part of a transaction ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -49,6 +49,7 @@ T = TypeVar("T")
 _TRIES: Final = 6
 _BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _BUSY_NUMBERS: Final = frozenset({1205, 1213, 3058, 3572, 1020})
+_LEVEL: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 _FAILED: Final = "the database failed; nothing was written that helps anybody: look at the status"
 _AGAIN: Final = "others have held what this needs for too long; nothing was written: try again"
@@ -58,27 +59,32 @@ class _Undone(Exception):  # noqa: N818 - never leaves this module
     """A transaction that the database undid, and that may be done again."""
 
 
-def _busy(error: SQLAlchemyError) -> bool:
+def _busy(error: Exception, driver: Any) -> bool:  # noqa: ANN401 - the driver's module
     """Whether the database has undone the transaction for the sake of another."""
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError | driver.IntegrityError):
         return True  # the same key at the same time: the second one finds the first one's row
-    cause = getattr(error, "orig", None)
-    cause = getattr(cause, "__cause__", None) or cause
+    cause = getattr(error, "orig", None) or error
+    cause = cause.__cause__ or cause
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    number = cause.args[0] if cause is not None and getattr(cause, "args", None) else None
+    number = cause.args[0] if cause.args else None
     locked = "database is locked" in str(cause) or "database table is locked" in str(cause)
     return state in _BUSY_STATES or number in _BUSY_NUMBERS or locked
 
 
-def _begin(db: Connection, *, writing: bool) -> None:
+def _begin(db: Connection, kind: str, *, writing: bool) -> None:
     """Begin a transaction, at the level that held rows need."""
-    if db.dialect.name != "sqlite":
-        return
-    if not db.info.get("kyc_verify"):
-        for each in _PRAGMAS:
-            db.exec_driver_sql(f"PRAGMA {each}")
-        db.info["kyc_verify"] = True
-    db.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if kind == "postgresql":
+        db.begin()
+    elif kind == "sqlite":
+        if not db.info.get("kyc_verify"):
+            for each in _PRAGMAS:
+                db.exec_driver_sql(f"PRAGMA {each}")
+            db.info["kyc_verify"] = True
+        db.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    else:
+        # For this transaction alone: nothing has to be set back before the host gets its connection again.
+        db.exec_driver_sql(_LEVEL)
+        db.exec_driver_sql("START TRANSACTION")
 
 
 def _attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, check: bool) -> T:
@@ -88,26 +94,26 @@ def _attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, chec
         _Undone: the database undid it for another's sake.
         StoreError: it failed; or the acknowledgement of its commit did, so that nobody knows.
     """
-    lite = db.dialect.name == "sqlite"
+    kind, driver = db.dialect.name, db.dialect.loaded_dbapi
     core = Core(db)
     try:
         if check:
             metadata.check(db)
-            if not lite:
+            if kind != "sqlite":
                 db.rollback()
-        _begin(db, writing=writing)
+        _begin(db, kind, writing=writing)
         done = work(core)
-        if lite:
+        core.close()
+        if kind == "sqlite":
             db.exec_driver_sql("COMMIT")
         else:
             db.commit()
         if core.named:
             db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
-            db.commit()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, driver.Error) as error:
         # Its text holds the statement with its values: it is not kept, not even as a context.
-        failure = _Undone() if _busy(error) else StoreError(_FAILED)
-        _give_up(db, core, lost=isinstance(error, DBAPIError) and error.connection_invalidated)
+        failure = _Undone() if _busy(error, driver) else StoreError(_FAILED)
+        _give_up(db, core, lost=_lost(db, error))
     except BaseException:
         _give_up(db, core, lost=False)
         raise
@@ -116,21 +122,31 @@ def _attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, chec
     raise failure
 
 
+def _lost(db: Connection, error: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's or the driver's
+    """Whether the connection is gone; SQLAlchemy then lets go of the pool's others of that time too."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if isinstance(error, SQLAlchemyError) or not db.dialect.is_disconnect(error, db.connection.dbapi_connection, None):
+        return False
+    with suppress(SQLAlchemyError):
+        db.exec_driver_sql("SELECT 1")  # it finds out by itself, where it sends something itself
+    return True
+
+
 def _give_up(db: Connection, core: Core, *, lost: bool) -> None:
     with suppress(SQLAlchemyError):
-        if not lost and db.dialect.name == "sqlite":
+        if not lost and db.dialect.name != "postgresql":
             db.exec_driver_sql("ROLLBACK")
         db.rollback()
         if core.named:
             db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
-            db.commit()
         return
     with suppress(SQLAlchemyError):
         db.invalidate()  # whatever it still holds goes with it
 
 
-def _isolation(engine: Engine) -> str:
-    """Return the isolation level that the verbs count on.
+def _options(engine: Engine) -> dict[str, Any]:
+    """Return the options of the engine's connections that the verbs count on.
 
     Raises:
         ConfigurationError: the engine cannot give a verb a connection of its own.
@@ -142,7 +158,9 @@ def _isolation(engine: Engine) -> str:
     if engine.get_execution_options().get("schema_translate_map"):
         msg = "schema_translate_map is not followed; name the schema in the address (options=-csearch_path=...)"
         raise ConfigurationError(msg)
-    return "AUTOCOMMIT" if kind == "sqlite" else "READ COMMITTED"  # on SQLite the verbs begin by themselves
+    # To the others a verb says by itself how it begins.
+    levels = {"sqlite": "AUTOCOMMIT", "postgresql": "READ COMMITTED"}
+    return {"isolation_level": levels[kind]} if kind in levels else {}
 
 
 def _pause(tries: int) -> float:
@@ -174,7 +192,7 @@ class SQLAlchemyStore(Verbs):
         if not isinstance(given, Engine):
             msg = "SQLAlchemyStore takes an Engine; for an AsyncEngine use AsyncSQLAlchemyStore"
             raise ConfigurationError(msg)
-        self._engine = engine.execution_options(isolation_level=_isolation(engine))
+        self._engine = engine.execution_options(**_options(engine))
         self._closed = False
         self._do(lambda _: None, writing=False, check=True)
 
@@ -280,7 +298,7 @@ class AsyncSQLAlchemyStore:
         if not isinstance(given, AsyncEngine):
             msg = "AsyncSQLAlchemyStore takes an AsyncEngine; for an Engine use SQLAlchemyStore"
             raise ConfigurationError(msg)
-        self._engine = engine.execution_options(isolation_level=_isolation(engine.sync_engine))
+        self._engine = engine.execution_options(**_options(engine.sync_engine))
         self._checked = self._closed = False
 
     def __repr__(self) -> str:

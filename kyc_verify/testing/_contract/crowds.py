@@ -148,6 +148,16 @@ def open_unknown(desk: Desk, n: int) -> object:
     return desk.open(f"s-{n}", "nobody", known=False).subject.key
 
 
+def answer_rightly(desk: Desk, n: int) -> object:
+    """Answer thirty questions of a session of one's own; each right answer gives back what it cost."""
+    tries, row = charge(f"tries-{n}"), charge(f"row-{n}", window=None)
+    for turn in range(1, 31):
+        if not desk.begin(turn, f"s-{n}").granted:
+            return "refused"
+        desk.commit(f"s-{n}", charges=(tries, row), refund=True, clear=(row.key,), void_grants=True)
+    return "answered"
+
+
 def record(desk: Desk, n: int) -> object:
     """Write fifty records, where four do."""
     for _ in range(50 if n < EIGHT // 2 else 0):
@@ -243,6 +253,14 @@ class Crowds:
         """Whoever asks first."""
         keys = set(crowd(open_unknown))
         expect(keys, {desk.open("s-9", "nobody", known=False).subject.key}, "one key")
+
+    def test_eight_customers_are_answered_side_by_side(self, desk: Desk, crowd: Crowd) -> None:
+        """Their rows are their own, however few there are: nobody is told to try again."""
+        for n in range(EIGHT):
+            desk.start(f"s-{n}", f"cust-{n}", charge(f"tries-{n}"), charge(f"row-{n}", window=None))
+        expect(crowd(answer_rightly), ["answered"] * EIGHT, "each answered thirty")
+        expect(desk.spent(*[charge(f"tries-{n}") for n in range(EIGHT)]), [0] * EIGHT, "and was given back each try")
+        desk.intact(EIGHT * (1 + 30))
 
     def test_a_chain_of_four_writers_has_no_fork_and_no_gap(self, desk: Desk, crowd: Crowd) -> None:
         """Fifty records each."""
