@@ -14,7 +14,9 @@ its change. With ``--folder`` what was measured stays there, and a run that was 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
 import random
 import re
 import shutil
@@ -76,11 +78,29 @@ def measured(place: Path, only: list[str] | None = None) -> dict[str, str]:
     return dict(RESULT.findall(listed.stdout))
 
 
-def drawn(place: Path, many: int, seed: int) -> list[str]:
+def made(place: Path) -> list[str]:
+    """Make the mutants and learn which tests reach them; returns their names.
+
+    Raises:
+        SystemExit: the tests do not pass as they stand, called by their names: every mutant would count as noticed.
+    """
+    names = sorted(measured(place, ["none"]))  # none has this name, so that none is run
+    tests = json.loads((place / "mutants/mutmut-stats.json").read_text(encoding="utf-8"))["duration_by_test"]
+    (place / "tests.txt").write_text("\n".join(tests) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "-p", "no:cacheprovider", "@../tests.txt"]
+    environment = {**os.environ, "MUTANT_UNDER_TEST": "", "PYTHONPATH": "."}
+    done = subprocess.run(
+        command, cwd=place / "mutants", env=environment, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    return names
+
+
+def drawn(names: list[str], many: int, seed: int) -> list[str]:
     """Return the names of so many mutants of each room, drawn at random."""
-    # It makes the mutants, learns which tests reach them, and finds none of this name to run.
     rooms: dict[str, list[str]] = {}
-    for name in sorted(measured(place, ["none"])):
+    for name in names:
         rooms.setdefault(name.split(".")[1], []).append(name)
     lots = random.Random(seed)  # noqa: S311 - repeatable
     return [name for room in sorted(rooms) for name in lots.sample(rooms[room], min(many, len(rooms[room])))]
@@ -125,12 +145,14 @@ def main() -> int:
         folder = given.folder or Path(scratch)
         first, second = folder / "first", folder / "second"
         prepare(first, given.rooms, FIRST)
-        only = drawn(first, given.sample, given.seed) if given.sample else None
+        names = made(first)
+        only = drawn(names, given.sample, given.seed) if given.sample else None
         everything = measured(first, only)
-        whole = Counter(name.split(".")[1] for name in everything)
+        whole = Counter(name.split(".")[1] for name in names)
         found = {name: everything[name] for name in only or everything}
         if left := [name for name, ended in found.items() if ended not in NOTICED]:
             prepare(second, given.rooms, SECOND)
+            made(second)
             again = measured(second, left)
             found |= {name: again[name] for name in left}
         share = report(first, found, whole)

@@ -6,16 +6,14 @@ Every verb has a connection and a transaction of its own: what the host rolls ba
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
@@ -37,112 +35,14 @@ from kyc_verify.ports import (
     SubjectSeal,
 )
 from kyc_verify.stores import _metadata as metadata
-from kyc_verify.stores._core import Core
 from kyc_verify.stores._rules import closed
 from kyc_verify.stores._tables import Tables
+from kyc_verify.stores._transactions import AGAIN, FAILED, TRIES, Undone, attempt, pause
 from kyc_verify.stores._verbs import Verbs
 
 __all__ = ["AsyncSQLAlchemyStore", "SQLAlchemyStore"]
 
 T = TypeVar("T")
-
-_TRIES: Final = 6
-_BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
-_BUSY_NUMBERS: Final = frozenset({1205, 1213, 3058, 3572, 1020})
-_LEVEL: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
-_FAILED: Final = "the database failed; nothing was written that helps anybody: look at the status"
-_AGAIN: Final = "others have held what this needs for too long; nothing was written: try again"
-
-
-class _Undone(Exception):  # noqa: N818 - never leaves this module
-    """A transaction that the database undid, and that may be done again."""
-
-
-def _busy(error: Exception, driver: Any) -> bool:  # noqa: ANN401 - the driver's module
-    """Whether the database has undone the transaction for the sake of another."""
-    if isinstance(error, IntegrityError | driver.IntegrityError):
-        return True  # the same key at the same time: the second one finds the first one's row
-    cause = getattr(error, "orig", None) or error
-    cause = cause.__cause__ or cause
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    number = cause.args[0] if cause.args else None
-    locked = "database is locked" in str(cause) or "database table is locked" in str(cause)
-    return state in _BUSY_STATES or number in _BUSY_NUMBERS or locked
-
-
-def _begin(db: Connection, kind: str, *, writing: bool) -> None:
-    """Begin a transaction, at the level that held rows need."""
-    if kind == "postgresql":
-        db.begin()
-    elif kind == "sqlite":
-        if not db.info.get("kyc_verify"):
-            for each in _PRAGMAS:
-                db.exec_driver_sql(f"PRAGMA {each}")
-            db.info["kyc_verify"] = True
-        db.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-    else:
-        # For this transaction alone: nothing has to be set back before the host gets its connection again.
-        db.exec_driver_sql(_LEVEL)
-        db.exec_driver_sql("START TRANSACTION")
-
-
-def _attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, check: bool) -> T:
-    """Do some work in one transaction of this connection.
-
-    Raises:
-        _Undone: the database undid it for another's sake.
-        StoreError: it failed; or the acknowledgement of its commit did, so that nobody knows.
-    """
-    kind, driver = db.dialect.name, db.dialect.loaded_dbapi
-    core = Core(db)
-    try:
-        if check:
-            metadata.check(db)
-            if kind != "sqlite":
-                db.rollback()
-        _begin(db, kind, writing=writing)
-        done = work(core)
-        core.close()
-        if kind == "sqlite":
-            db.exec_driver_sql("COMMIT")
-        else:
-            db.commit()
-        if core.named:
-            db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
-    except (SQLAlchemyError, driver.Error) as error:
-        # Its text holds the statement with its values: it is not kept, not even as a context.
-        failure = _Undone() if _busy(error, driver) else StoreError(_FAILED)
-        _give_up(db, core, lost=_lost(db, error))
-    except BaseException:
-        _give_up(db, core, lost=False)
-        raise
-    else:
-        return done
-    raise failure
-
-
-def _lost(db: Connection, error: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's or the driver's
-    """Whether the connection is gone; SQLAlchemy then lets go of the pool's others of that time too."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    if isinstance(error, SQLAlchemyError) or not db.dialect.is_disconnect(error, db.connection.dbapi_connection, None):
-        return False
-    with suppress(SQLAlchemyError):
-        db.exec_driver_sql("SELECT 1")  # it finds out by itself, where it sends something itself
-    return True
-
-
-def _give_up(db: Connection, core: Core, *, lost: bool) -> None:
-    with suppress(SQLAlchemyError):
-        if not lost and db.dialect.name != "postgresql":
-            db.exec_driver_sql("ROLLBACK")
-        db.rollback()
-        if core.named:
-            db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
-        return
-    with suppress(SQLAlchemyError):
-        db.invalidate()  # whatever it still holds goes with it
 
 
 def _options(engine: Engine) -> dict[str, Any]:
@@ -161,11 +61,6 @@ def _options(engine: Engine) -> dict[str, Any]:
     # To the others a verb says by itself how it begins.
     levels = {"sqlite": "AUTOCOMMIT", "postgresql": "READ COMMITTED"}
     return {"isolation_level": levels[kind]} if kind in levels else {}
-
-
-def _pause(tries: int) -> float:
-    """Return how long to wait before another try: longer each time, and never the same for two."""
-    return float(2**tries * 0.002 * (1 + secrets.randbelow(1000) / 1000))
 
 
 class SQLAlchemyStore(Verbs):
@@ -231,12 +126,12 @@ class SQLAlchemyStore(Verbs):
         return self._do(work, writing=False)
 
     def _do(self, work: Callable[[Tables], T], *, writing: bool, check: bool = False) -> T:
-        for tries in range(_TRIES):
+        for tries in range(TRIES):
             try:
                 return self._once(work, writing=writing, check=check)
-            except _Undone:
-                time.sleep(_pause(tries))
-        raise StoreError(_AGAIN)
+            except Undone:
+                time.sleep(pause(tries))
+        raise StoreError(AGAIN)
 
     def _once(self, work: Callable[[Tables], T], *, writing: bool, check: bool) -> T:
         if self._closed:
@@ -244,9 +139,9 @@ class SQLAlchemyStore(Verbs):
         failure = None
         try:
             with self._engine.connect() as db:
-                return _attempt(db, work, writing=writing, check=check)
+                return attempt(db, work, writing=writing, check=check)
         except SQLAlchemyError:
-            failure = StoreError(_FAILED)
+            failure = StoreError(FAILED)
         raise failure
 
     def ready(self, now: datetime) -> None:
@@ -318,19 +213,19 @@ class AsyncSQLAlchemyStore:
         return found
 
     async def _do(self, verb: Callable[[Verbs], T], *, writing: bool = True, check: bool = False) -> T:
-        for tries in range(_TRIES):
+        for tries in range(TRIES):
             try:
                 return await self._once(verb, writing=writing, check=check or not self._checked)
-            except _Undone:
-                await asyncio.sleep(_pause(tries))
-        raise StoreError(_AGAIN)
+            except Undone:
+                await asyncio.sleep(pause(tries))
+        raise StoreError(AGAIN)
 
     async def _once(self, verb: Callable[[Verbs], T], *, writing: bool, check: bool) -> T:
         if self._closed:
             raise closed()
 
         def work(db: Connection) -> T:
-            return _attempt(db, lambda tables: verb(_Bound(tables)), writing=writing, check=check)
+            return attempt(db, lambda tables: verb(_Bound(tables)), writing=writing, check=check)
 
         failure = None
         try:
@@ -339,7 +234,7 @@ class AsyncSQLAlchemyStore:
                 self._checked = True
                 return done
         except (SQLAlchemyError, OSError):
-            failure = StoreError(_FAILED)
+            failure = StoreError(FAILED)
         raise failure
 
     async def transact(self, work: Callable[[Tables], T], *, writing: bool = True) -> T:

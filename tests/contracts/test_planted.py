@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
@@ -106,6 +107,27 @@ class ChargesAfterLooking(Faulty):
     def begin(self, tenant: str, session: str, turn: int, now: datetime) -> Begun:
         self.together()
         return replace(self.inner.begin(tenant, session, turn, now), granted=True)
+
+
+class WaitsForNobody(Faulty):
+    """Gives up where another customer's step is under way, as one does who looks through all rows for one's own."""
+
+    fails = ("test_eight_customers_are_answered_side_by_side",)
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.busy = threading.Lock()
+
+    def begin(self, tenant: str, session: str, turn: int, now: datetime) -> Begun:
+        if turn == 1:
+            self.together()
+        if not self.busy.acquire(blocking=False):
+            raise StoreError("others have held what this needs for too long")
+        try:
+            time.sleep(0.02)
+            return self.inner.begin(tenant, session, turn, now)
+        finally:
+            self.busy.release()
 
 
 class SpendsAfterLooking(Faulty):

@@ -331,7 +331,7 @@ TABLE_BODY = json.loads(
 
 
 @pytest.mark.parametrize("body", [WHOLE_BODY, TABLE_BODY], ids=["policy", "table"])
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize("junk", JUNK, ids=[f"{type(each).__name__}{at}" for at, each in enumerate(JUNK)])
 def test_junk_at_every_path_raises_only_errors_of_the_tree(body: object, junk: object) -> None:
     paths, refused = list(_paths(body)), 0
     for path in paths:

@@ -1,0 +1,125 @@
+"""One transaction of a SQL store: how it begins, what a failure of it means, and when it is done again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from kyc_verify.errors import StoreError
+from kyc_verify.stores import _metadata as metadata
+from kyc_verify.stores._core import Core
+from kyc_verify.stores._tables import Tables
+
+__all__ = ["AGAIN", "FAILED", "TRIES", "Undone", "attempt", "pause"]
+
+T = TypeVar("T")
+
+TRIES: Final = 6
+"""How often a transaction that was undone for another's sake is done."""
+FAILED: Final = "the database failed; nothing was written that helps anybody: look at the status"
+AGAIN: Final = "others have held what this needs for too long; nothing was written: try again"
+
+_BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+_BUSY_NUMBERS: Final = frozenset({1205, 1213, 3058, 3572, 1020})
+_LEVEL: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
+
+
+class Undone(Exception):  # noqa: N818 - never leaves the store
+    """A transaction that the database undid, and that may be done again."""
+
+
+def _busy(error: Exception, driver: Any) -> bool:  # noqa: ANN401 - the driver's module
+    """Whether the database has undone the transaction for the sake of another."""
+    if isinstance(error, IntegrityError | driver.IntegrityError):
+        return True  # the same key at the same time: the second one finds the first one's row
+    cause = getattr(error, "orig", None) or error
+    cause = cause.__cause__ or cause
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    number = cause.args[0] if cause.args else None
+    locked = "database is locked" in str(cause) or "database table is locked" in str(cause)
+    return state in _BUSY_STATES or number in _BUSY_NUMBERS or locked
+
+
+def _begin(db: Connection, kind: str, *, writing: bool) -> None:
+    """Begin a transaction, at the level that held rows need."""
+    if kind == "postgresql":
+        db.begin()
+    elif kind == "sqlite":
+        if not db.info.get("kyc_verify"):
+            for each in _PRAGMAS:
+                db.exec_driver_sql(f"PRAGMA {each}")
+            db.info["kyc_verify"] = True
+        db.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    else:
+        # For this transaction alone: nothing has to be set back before the host gets its connection again.
+        db.exec_driver_sql(_LEVEL)
+        db.exec_driver_sql("START TRANSACTION")
+
+
+def attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, check: bool) -> T:
+    """Do some work in one transaction of this connection.
+
+    Raises:
+        Undone: the database undid it for another's sake.
+        StoreError: it failed; or the acknowledgement of its commit did, so that nobody knows.
+    """
+    kind, driver = db.dialect.name, db.dialect.loaded_dbapi
+    core = Core(db)
+    try:
+        if check:
+            metadata.check(db)
+            if kind != "sqlite":
+                db.rollback()
+        _begin(db, kind, writing=writing)
+        done = work(core)
+        core.close()
+        if kind == "sqlite":
+            db.exec_driver_sql("COMMIT")
+        else:
+            db.commit()
+        if core.named:
+            db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
+    except (SQLAlchemyError, driver.Error) as error:
+        # Its text holds the statement with its values: it is not kept, not even as a context.
+        failure = Undone() if _busy(error, driver) else StoreError(FAILED)
+        _give_up(db, core, lost=_lost(db, error))
+    except BaseException:
+        _give_up(db, core, lost=False)
+        raise
+    else:
+        return done
+    raise failure
+
+
+def _lost(db: Connection, error: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's or the driver's
+    """Whether the connection is gone; SQLAlchemy then lets go of the pool's others of that time too."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if isinstance(error, SQLAlchemyError) or not db.dialect.is_disconnect(error, db.connection.dbapi_connection, None):
+        return False
+    with suppress(SQLAlchemyError):
+        db.exec_driver_sql("SELECT 1")  # it finds out by itself, where it sends something itself
+    return True
+
+
+def _give_up(db: Connection, core: Core, *, lost: bool) -> None:
+    with suppress(SQLAlchemyError):
+        if not lost and db.dialect.name != "postgresql":
+            db.exec_driver_sql("ROLLBACK")
+        db.rollback()
+        if core.named:
+            db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
+        return
+    with suppress(SQLAlchemyError):
+        db.invalidate()  # whatever it still holds goes with it
+
+
+def pause(tries: int) -> float:
+    """Return how long to wait before another try: longer each time, and never the same for two."""
+    return float(2**tries * 0.002 * (1 + secrets.randbelow(1000) / 1000))
