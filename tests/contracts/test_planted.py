@@ -122,7 +122,8 @@ class WaitsForNobody(Faulty):
         if turn == 1:
             self.together()
         if not self.busy.acquire(blocking=False):
-            raise StoreError("others have held what this needs for too long")
+            msg = "others have held what this needs for too long"
+            raise StoreError(msg)
         try:
             time.sleep(0.02)
             return self.inner.begin(tenant, session, turn, now)
