@@ -14,6 +14,8 @@ import pytest
 from kyc_verify import KycVerifyError, NotVerified, Step, StoreError, UsageError, Verdict
 from kyc_verify.session import State
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

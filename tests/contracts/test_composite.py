@@ -31,6 +31,8 @@ from kyc_verify.stores import (
 from kyc_verify.testing import StoreContract
 from tests.services import asynchronous, database, emptied, redis_server
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 _clients: dict[str, Any] = {}
 
 
@@ -89,19 +91,14 @@ class _BesideSQL(StoreContract):
         return partial(beside_sql, redis_server(), secrets.token_hex(8), url)
 
 
-@pytest.mark.wide
-@pytest.mark.slow
 class TestBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 
 
-@pytest.mark.slow
 class TestBesideMariaDB(_BesideSQL):
     kind = "mariadb"
 
 
-@pytest.mark.wide
-@pytest.mark.slow
 class TestAsyncBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 

@@ -34,6 +34,8 @@ from tests.providers import (
     writes,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 CARRIER = camara("sync", Provider(port=1))
 PLATFORM = twilio("sync", Provider(port=1))
 SOURCES = [

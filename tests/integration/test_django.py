@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from tests.services import database
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 PROJECT = """
 import os, secrets
 from datetime import date

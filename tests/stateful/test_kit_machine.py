@@ -15,6 +15,8 @@ from kyc_verify.stores import MemoryStore, SQLiteStore
 from kyc_verify.testing import Bench
 from kyc_verify.testing.machine import VerifierMachine
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 MANY = settings(
     max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )

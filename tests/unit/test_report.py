@@ -21,6 +21,8 @@ from kyc_verify.decision import Verdict
 from kyc_verify.errors import ConfigurationError, UsageError
 from kyc_verify.threats import ThreatModel
 
+pytestmark = [pytest.mark.slow, pytest.mark.wide]
+
 image = pytest.importorskip("matplotlib.image")
 pytest.importorskip("jinja2")
 
