@@ -367,7 +367,7 @@ DAMAGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: str(damage)[:40])
+@pytest.mark.parametrize("damage", DAMAGES, ids=[f"{next(iter(each))}{at}" for at, each in enumerate(DAMAGES)])
 def test_kb_12_a_damaged_record_is_a_decoy_an_alarm_and_bounded_work(
     damage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
