@@ -26,7 +26,9 @@ AGAIN: Final = "others have held what this needs for too long; nothing was writt
 
 _BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _BUSY_NUMBERS: Final = frozenset({1205, 1213, 3058, 3572, 1020})
-_LEVEL: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+_LEVELS: Final = {"postgresql": "READ COMMITTED", "sqlite": "AUTOCOMMIT"}
+"""Of the connection, whatever the engine says; on SQLite a verb begins by itself, on MariaDB and MySQL it says so."""
+_NEXT_LEVEL: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 
 
@@ -58,7 +60,7 @@ def _begin(db: Connection, kind: str, *, writing: bool) -> None:
         db.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
     else:
         # For this transaction alone: nothing has to be set back before the host gets its connection again.
-        db.exec_driver_sql(_LEVEL)
+        db.exec_driver_sql(_NEXT_LEVEL)
         db.exec_driver_sql("START TRANSACTION")
 
 
@@ -72,6 +74,8 @@ def attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, check
     kind, driver = db.dialect.name, db.dialect.loaded_dbapi
     core = Core(db)
     try:
+        if kind in _LEVELS:
+            db.execution_options(isolation_level=_LEVELS[kind])
         if check:
             metadata.check(db)
             if kind != "sqlite":
@@ -89,8 +93,9 @@ def attempt(db: Connection, work: Callable[[Tables], T], *, writing: bool, check
         # Its text holds the statement with its values: it is not kept, not even as a context.
         failure = Undone() if _busy(error, driver) else StoreError(FAILED)
         _give_up(db, core, lost=_lost(db, error))
-    except BaseException:
-        _give_up(db, core, lost=False)
+    except BaseException as error:
+        # Cut off in the middle of a statement, nobody knows what the connection will answer next.
+        _give_up(db, core, lost=not isinstance(error, Exception))
         raise
     else:
         return done
@@ -109,13 +114,14 @@ def _lost(db: Connection, error: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's or
 
 
 def _give_up(db: Connection, core: Core, *, lost: bool) -> None:
-    with suppress(SQLAlchemyError):
-        if not lost and db.dialect.name != "postgresql":
-            db.exec_driver_sql("ROLLBACK")
-        db.rollback()
-        if core.named:
-            db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
-        return
+    if not lost:
+        with suppress(SQLAlchemyError):
+            if db.dialect.name != "postgresql":
+                db.exec_driver_sql("ROLLBACK")
+            db.rollback()
+            if core.named:
+                db.exec_driver_sql("DO RELEASE_ALL_LOCKS()")
+            return
     with suppress(SQLAlchemyError):
         db.invalidate()  # whatever it still holds goes with it
 

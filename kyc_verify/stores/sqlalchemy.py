@@ -45,22 +45,19 @@ __all__ = ["AsyncSQLAlchemyStore", "SQLAlchemyStore"]
 T = TypeVar("T")
 
 
-def _options(engine: Engine) -> dict[str, Any]:
-    """Return the options of the engine's connections that the verbs count on.
+def _examine(engine: Engine) -> None:
+    """Refuse an engine that no verb can count on.
 
     Raises:
         ConfigurationError: the engine cannot give a verb a connection of its own.
     """
-    kind = metadata.kind_of(engine.dialect)
+    metadata.kind_of(engine.dialect)
     if isinstance(engine.pool, StaticPool | SingletonThreadPool):
         msg = "the engine shares one connection: a rollback of the host would undo what the library wrote; use a pool"
         raise ConfigurationError(msg)
     if engine.get_execution_options().get("schema_translate_map"):
         msg = "schema_translate_map is not followed; name the schema in the address (options=-csearch_path=...)"
         raise ConfigurationError(msg)
-    # To the others a verb says by itself how it begins.
-    levels = {"sqlite": "AUTOCOMMIT", "postgresql": "READ COMMITTED"}
-    return {"isolation_level": levels[kind]} if kind in levels else {}
 
 
 class SQLAlchemyStore(Verbs):
@@ -87,7 +84,8 @@ class SQLAlchemyStore(Verbs):
         if not isinstance(given, Engine):
             msg = "SQLAlchemyStore takes an Engine; for an AsyncEngine use AsyncSQLAlchemyStore"
             raise ConfigurationError(msg)
-        self._engine = engine.execution_options(**_options(engine))
+        _examine(engine)
+        self._engine = engine
         self._closed = False
         self._do(lambda _: None, writing=False, check=True)
 
@@ -193,7 +191,8 @@ class AsyncSQLAlchemyStore:
         if not isinstance(given, AsyncEngine):
             msg = "AsyncSQLAlchemyStore takes an AsyncEngine; for an Engine use SQLAlchemyStore"
             raise ConfigurationError(msg)
-        self._engine = engine.execution_options(**_options(engine.sync_engine))
+        _examine(engine.sync_engine)
+        self._engine = engine
         self._checked = self._closed = False
 
     def __repr__(self) -> str:

@@ -52,17 +52,20 @@ def test_cc_07_a_deadlock_is_undone_and_done_again_once(engine: sa.Engine) -> No
     assert len(desk.records()) == records + 1
 
 
-class UndoneError(Exception):
-    """What a driver raises when the server has undone a transaction."""
+def failing(engine: sa.Engine, state: str, number: int, *, wrapped: bool) -> Exception:
+    """Return what the driver raises with this state and this number, or what SQLAlchemy makes of it."""
+    driver = engine.dialect.loaded_dbapi
+    if engine.dialect.name == "postgresql":
+        error = driver.errors.lookup(state)("it was undone")
+    else:
+        error = driver.OperationalError(number, "it was undone")
+    return sa.exc.OperationalError("UPDATE", {}, error) if wrapped else error
 
-    def __init__(self, state: str, number: int) -> None:
-        super().__init__(number, "undone")
-        self.sqlstate = state
 
-
+@pytest.mark.parametrize("wrapped", [False, True], ids=["driver", "sqlalchemy"])
 @pytest.mark.parametrize(("failures", "works"), [(1, True), (5, True), (6, False)])
 def test_cc_07_serialization_failures_are_retried_within_a_bound_and_count_once(
-    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, failures: int, works: bool
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, failures: int, works: bool, wrapped: bool
 ) -> None:
     desk = Desk(SQLAlchemyStore(engine))
     desk.start("s-1", "cust-1", charge(limit=9))
@@ -72,7 +75,7 @@ def test_cc_07_serialization_failures_are_retried_within_a_bound_and_count_once(
         found = honest(self, *args, **kwargs)
         if left[0]:
             left[0] -= 1
-            raise sa.exc.OperationalError("UPDATE", {}, UndoneError("40001", 1213))
+            raise failing(engine, "40001", 1213, wrapped=wrapped)
         return found
 
     monkeypatch.setattr(Core, "claim", claim)
@@ -87,14 +90,18 @@ def test_cc_07_serialization_failures_are_retried_within_a_bound_and_count_once(
         assert db.execute(sa.text("SELECT count(*) FROM kyc_charges")).scalar_one() == int(works)
 
 
-def test_cc_07_another_failure_is_not_retried(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wrapped", [False, True], ids=["driver", "sqlalchemy"])
+def test_cc_07_another_failure_is_not_retried(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, wrapped: bool
+) -> None:
     desk = Desk(SQLAlchemyStore(engine))
     desk.start("s-1", "cust-1", charge(limit=9))
     tries = []
 
     def claim(*args: Any, **kwargs: Any) -> bool:
         tries.append(kwargs)
-        raise sa.exc.OperationalError("UPDATE", {}, UndoneError("57014", 1317), connection_invalidated=bool(args))
+        del args
+        raise failing(engine, "57014", 1317, wrapped=wrapped)
 
     monkeypatch.setattr(Core, "claim", claim)
     with pytest.raises(StoreError, match="the database failed"):

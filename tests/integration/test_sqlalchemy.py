@@ -20,9 +20,10 @@ from sqlalchemy.pool import NullPool, StaticPool
 from kyc_verify import ConfigurationError, StoreError, profiles
 from kyc_verify.cli import main
 from kyc_verify.stores import AsyncSQLAlchemyStore, SQLAlchemyStore
+from kyc_verify.stores._core import Core
 from kyc_verify.stores._metadata import VERSION, kind_of, tabled
 from kyc_verify.testing import Bench, Caller, assert_not_verified, assert_verified
-from kyc_verify.testing._contract.desk import NOW
+from kyc_verify.testing._contract.desk import NOW, Desk
 from tests.services import database
 
 KINDS = ["postgresql", "mariadb", "sqlite"]
@@ -125,6 +126,68 @@ def test_what_the_host_rolls_back_undoes_nothing(url: str, engine: sa.Engine) ->
     with engine.connect() as db:
         assert db.execute(sa.text("SELECT count(*) FROM kyc_charges")).scalar_one() > 0
         assert db.execute(sa.text("SELECT count(*) FROM host_orders")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("how", ["address", "options"])
+def test_an_engine_that_commits_by_itself_is_told_otherwise(
+    url: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    SQLAlchemyStore.migrate(engine)
+    level = {"isolation_level": "AUTOCOMMIT"}
+    theirs = sa.create_engine(url, **level) if how == "address" else sa.create_engine(url).execution_options(**level)
+    desk = Desk(SQLAlchemyStore(theirs))
+    desk.start()
+
+    def add_record(*_: Any, **__: Any) -> None:
+        raise StoreError
+
+    monkeypatch.setattr(Core, "add_record", add_record)
+    with pytest.raises(StoreError):
+        desk.commit()
+    monkeypatch.undo()
+    assert desk.load().session.version == 1
+    theirs.dispose()
+
+
+def test_what_is_cut_off_in_the_middle_leaves_its_connection_to_nobody(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SQLAlchemyStore.migrate(engine)
+    desk = Desk(SQLAlchemyStore(engine))
+    desk.start()
+    dropped: list[Any] = []
+    sa.event.listen(engine, "invalidate", lambda *given: dropped.append(given))
+
+    def claim(*_: Any, **__: Any) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Core, "claim", claim)
+    with pytest.raises(KeyboardInterrupt):
+        desk.begin()
+    monkeypatch.undo()
+    assert len(dropped) == 1
+    assert desk.begin().granted
+
+
+def test_connections_that_died_cost_one_verb(engine: sa.Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("a file has no connections to lose")
+    SQLAlchemyStore.migrate(engine)
+    desk = Desk(SQLAlchemyStore(engine))
+    desk.start()
+    mine, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mysql": ("SELECT connection_id()", "KILL {}"),
+    }[engine.dialect.name]
+    with engine.connect() as one, engine.connect() as two:
+        pooled = [db.execute(sa.text(mine)).scalar_one() for db in (one, two)]
+    other = sa.create_engine(engine.url, poolclass=NullPool)
+    with other.connect() as db:
+        for each in pooled:
+            db.execute(sa.text(kill.format(each)))
+    with pytest.raises(StoreError, match="the database failed"):
+        desk.begin()
+    assert desk.begin().granted
 
 
 def test_a_shared_connection_is_refused(tmp_path: Path) -> None:
