@@ -1,4 +1,4 @@
-"""Races in processes: many contenders at once for one budget, turn, grant, run number, and the end of one audit chain.
+"""Races in processes: many at once for one budget, turn, grant, counter, run number, and the end of one audit chain.
 
     python scripts/races.py --trials 1000 --contenders 10
     python scripts/races.py --trials 1000 --contenders 32 --store postgresql+psycopg://user@host/an_empty_database
@@ -27,9 +27,9 @@ from typing import Any
 os.environ.setdefault("KYC_VERIFY_TESTING", "1")
 
 from kyc_verify import KycVerifyError, audit
-from kyc_verify.ports import Standing
+from kyc_verify.ports import Counter, Standing
 from kyc_verify.stores import SQLiteStore
-from kyc_verify.testing._contract.desk import CHAIN_KEY, Desk, charge
+from kyc_verify.testing._contract.desk import CHAIN_KEY, NOW, Desk, charge
 
 LIMIT = 5
 EACH = 4
@@ -98,6 +98,11 @@ def redeem(desk: Desk, tenant: str, n: int) -> bool:
 def number(desk: Desk, tenant: str, n: int) -> int:
     """Take a run number."""
     return desk.open(f"{tenant}-own-{n}", tenant=tenant).run
+
+
+def step(desk: Desk, tenant: str, n: int) -> bool:
+    """Use the one code of an authenticator, each in a session of one's own."""
+    return desk.commit(f"{tenant}-{n}", tenant=tenant, counter=Counter(key="steps", at=NOW)).moved
 
 
 def redeem_or_lock(desk: Desk, tenant: str, n: int) -> str:
@@ -182,6 +187,7 @@ CASES: dict[str, tuple[Callable[..., None], Callable[..., Any], Callable[..., st
     "guesses above the budget": (start_all, guess, five_of_them),
     "claims of one turn": (start_turn, claim, one_of_them),
     "uses of one grant": (start_one, redeem, one_of_them),
+    "steps of one counter": (start_all, step, one_of_them),
     "run numbers given twice": (start_turn, number, each_its_own),
     "redemptions after a hold": (start_grants, redeem_or_lock, never_after_the_lock),
     "forks and gaps of the chain": (start_turn, write, one_chain),
@@ -261,6 +267,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--contenders", type=int, default=10)
+    parser.add_argument("--case", choices=CASES, help="this kind of race alone")
     parser.add_argument("--chain", type=int, metavar="RECORDS", help="one chain, so many records from each contender")
     parser.add_argument("--store", metavar="URL", help="in place of SQLite in a temporary file; an empty database")
     parser.add_argument("--redis", action="store_true", help="a hot half: starts redis-server for itself")
@@ -284,7 +291,7 @@ def main() -> int:
             took = time.monotonic() - began
             print(f"{given.contenders} writers, {given.chain} records each, {took:.0f} s: {fault or 'one chain'}")
             return int(fault is not None)
-        found = run(place, given.trials, given.contenders, list(CASES))
+        found = run(place, given.trials, given.contenders, [each for each in CASES if given.case in {None, each}])
         for case, faults in found.items():
             print(f"{case:<32}{given.trials:>7} trials  {len(faults):>5} violations  {'; '.join(faults[:3])}")
         print(f"{given.contenders} contenders, {time.monotonic() - began:.0f} s")
