@@ -100,12 +100,13 @@ def measured(place: Path, only: list[str]) -> dict[str, str]:
 
 
 def drawn(names: list[str], many: int, seed: int) -> list[str]:
-    """Return the names of so many mutants of each room, drawn at random."""
+    """Return the names of so many mutants of each room, drawn at random: those of fewer are among those of more."""
     rooms: dict[str, list[str]] = {}
     for name in names:
         rooms.setdefault(name.split(".")[1], []).append(name)
-    lots = random.Random(seed)  # noqa: S311 - repeatable
-    return [name for room in sorted(rooms) for name in lots.sample(rooms[room], min(many, len(rooms[room])))]
+    for room, mine in rooms.items():
+        random.Random(f"{seed} {room}").shuffle(mine)  # noqa: S311 - repeatable
+    return [name for mine in rooms.values() for name in mine[:many]]
 
 
 def between(share: float, many: int) -> tuple[float, float]:
