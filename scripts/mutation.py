@@ -32,7 +32,8 @@ ROOMS = (
 FIRST = ("tests/unit", "tests/flows")
 SECOND = (*FIRST, "tests/exhaustive", "tests/property", "tests/attacks")
 LEFT_OUT = (
-    "async-", "-sqlite", "cli", "report", "testing", "stores", "profiles", "fork", "process", "real_people",
+    "async-", "-sqlite", "test_cli", "test_report", "test_testing", "test_stores", "test_profiles", "fork", "process",
+    "real_people",
     # What starts other interpreters, which know of no mutant, or takes long.
     "depends_on_assert", "not_asked_for", "racing", "_race", "parallel", "concurrent", "kill_loop", "timing_experiment",
 )  # fmt: skip
