@@ -65,6 +65,7 @@ def prepare(place: Path, rooms: list[str], tests: tuple[str, ...]) -> None:
     with (place / "pyproject.toml").open("a", encoding="utf-8") as settings:
         settings.write(
             f"\n[tool.mutmut]\nsource_paths = ['kyc_verify']\nonly_mutate = {files}\nalso_copy = {copied}\n"
+            f"timeout_multiplier = 3\n"
             f"pytest_add_cli_args_test_selection = {list(tests)}\n"
             f"pytest_add_cli_args = ['-p', 'no:cacheprovider', '-k', '{chosen}']\n"
         )
