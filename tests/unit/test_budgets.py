@@ -63,6 +63,7 @@ def test_wrong_tries_in_a_row(consecutive: Any) -> None:
 def test_the_window_of_runs(runs: Any) -> None:
     assert list(Budgets(runs=runs).faults("b")) == [("b.runs", "must be from 1 hour to 366 days")]
     assert list(Budgets(runs=HOUR, consecutive=100).faults("b")) == []
+    assert list(Budgets(runs=366 * DAY, consecutive=1).faults("b")) == []
 
 
 BOUNDS: Mapping[str, tuple[timedelta, timedelta]] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -93,6 +95,25 @@ def test_a_check_is_a_value(check: Check) -> None:
         with pytest.raises(UsageError, match=f"a check is immutable; make another with {name}="):
             setattr(check, name, "other")
     assert repr(check) == f"{type(check).__name__}({check.id!r})"
+
+
+@pytest.mark.parametrize("check", SHIPPED, ids=repr)
+@pytest.mark.parametrize(("name", "value"), [("seconds", 7), ("likelihoods", OWN)])
+def test_what_overrides_the_row_is_kept(check: Check, name: str, value: object) -> None:
+    if name not in inspect.signature(type(check)).parameters:
+        pytest.skip("it takes none")
+    parameters = {**check.parameters(), name: value}
+    del parameters["id"]
+    changed = type(check)("mine", **parameters)
+    assert getattr(changed, name) == value
+    assert changed.id == "mine"
+
+
+def test_a_tenure_is_read_as_people_write_dates_there() -> None:
+    tenure = checks.AccountTenure()
+    for read in (tenure.forms, tenure.enrolled, partial(tenure.forms_of, tenure.forms_version)):
+        there, here = (read("03/04/2019", locale=locale, now=NOW) for locale in ("en-US", "en-GB"))
+        assert there != here
 
 
 def test_parameters_are_what_was_given() -> None:

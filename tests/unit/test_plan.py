@@ -107,3 +107,10 @@ def test_settled_is_met_even_if_all_the_rest_fails() -> None:
     # A code that was sent for something else is asked again: its second outcome may be the lower.
     assert not told(("app_confirmation",), "app_confirmation", bound=bound_to("pay", None))
     assert told(("one_time_code",), "pin", "app_confirmation")
+
+
+def test_settled_asks_as_much_as_the_stake_does() -> None:
+    small = Stake(amount=Decimal(5), currency="EUR")
+    for stake, enough in ((small, True), (None, False)):
+        evidence = [Evidence(check="pin", outcome=PASS, at=NOW, bound=bound_to("pay", stake))]
+        assert settled(BANK, evidence, action="pay", stake=stake, run=1, remaining=(), now=NOW) is enough

@@ -252,6 +252,11 @@ def test_faults_of_actions(requirement: Requirement, fault: str) -> None:
     assert found[0].startswith(f"actions.read{fault}")
 
 
+def test_what_is_no_requirement_hides_no_other_fault() -> None:
+    found = faults(lambda: policy(actions={"pay": 1, "read": Requirement()}))
+    assert [each.partition(":")[0] for each in found] == ["actions.pay", "actions.read"]
+
+
 def test_all_faults_at_once() -> None:
     def make() -> Policy:
         return Policy(
