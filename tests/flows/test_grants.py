@@ -12,6 +12,7 @@ import pytest
 from kyc_verify import (
     Call,
     Contact,
+    Entry,
     Grant,
     InvalidTransition,
     Lifetimes,
@@ -26,6 +27,8 @@ from kyc_verify import (
     UsageError,
     Verdict,
 )
+from kyc_verify.audit import Event
+from kyc_verify.prompts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -332,6 +335,38 @@ def test_a_code_goes_along_with_a_transfer(desk: Desk) -> None:
     moved = desk.verifier.transfer(step.session_id, call=agent)
     assert len(desk.sender.messages) == 1
     assert desk.say(moved, call=agent).verdict is Verdict.VERIFIED
+
+
+def test_a_transfer_takes_what_the_new_desk_can_take(desk: Desk) -> None:
+    step = desk.open("pin")
+    agent = desk.another(agent="agent-8")
+    moved = desk.verifier.transfer(step.session_id, call=agent, entries={Entry.CONFIRM})
+    assert moved.challenge is None
+    back = desk.verifier.transfer(step.session_id, call=agent, entries=None)
+    assert back.challenge is not None
+
+
+@pytest.mark.parametrize("ending", ["denied", "cancelled"])
+def test_what_is_over_is_not_transferred(desk: Desk, ending: str) -> None:
+    step = desk.open("pin")
+    if ending == "denied":
+        desk.say(step, "0000")
+    else:
+        desk.verifier.cancel(step.session_id, call=desk.call)
+    with pytest.raises(InvalidTransition, match="a run that is denied is over; there is nothing to transfer"):
+        desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"))
+
+
+def test_what_is_redeemed_is_said_in_the_customers_language_and_recorded_in_the_session(desk: Desk) -> None:
+    desk.customers["cust-42"] = replace(desk.customers["cust-42"], language="fr")
+    step = desk.play("pin")
+    done = desk.redeem(step, "pin")
+    assert done.reasons == (text("reason.verified", "fr"),)
+    assert done.session_id == step.session_id
+    opened, *_, answered, redeemed = (each for each in desk.records() if each.event is not Event.ENROLLED)
+    assert (redeemed.session, redeemed.call) == (opened.session, opened.call)
+    assert None not in {opened.session, opened.call}
+    assert answered.detail["turn"] == 1
 
 
 def test_transfer_stays_within_the_call(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kyc_verify import Entry, Notice, Outcome, UsageError, Verdict
+from kyc_verify import Entry, Notice, Outcome, Policy, Requirement, ThreatModel, UsageError, Verdict, checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +77,7 @@ def test_the_app_is_asked_until_the_customer_taps_and_what_is_typed_is_of_no_wei
     service.outcome = Outcome.PASS
     assert desk.say(step, "no").verdict is Verdict.VERIFIED
     assert len(service.messages) == 1
+    assert service.checked == [("handle-1", "")] * 4
     assert desk.events() == ["opened", "sent", "clarified", "clarified", "clarified", "answered"]
 
 
@@ -222,3 +223,21 @@ def test_facts_that_are_never_stored_come_from_the_crm_at_the_call(make: Callabl
     assert desk.play("pin", {"pin": "8350"}).verdict is Verdict.DENIED  # the pin is stored: the CRM's is not asked
     desk.clock.advance(timedelta(days=31))
     assert desk.play("pin").verdict is Verdict.VERIFIED
+
+
+class Postcode(checks.SecretAnswer):
+    """A question whose truth is the CRM's."""
+
+    stored = False
+
+
+def test_a_truth_that_is_never_stored_is_compared_as_the_crm_has_it_now(make: Callable[..., Desk]) -> None:
+    asked = Postcode("postcode", {"en": "What is your postcode?"})
+    points = ThreatModel.points({"postcode": 6})
+    desk = make(Policy(name="crm", checks=[asked], threats=points, actions={"see": Requirement(bits=1)}), facts={})
+    desk.customers["cust-42"] = replace(desk.customers["cust-42"], facts={"postcode": "75011"})
+    assert desk.play("see", {"postcode": "75012"}).verdict is Verdict.DENIED
+    assert desk.fresh().play("see", {"postcode": "75011"}).verdict is Verdict.VERIFIED
+    desk.customers["cust-42"] = replace(desk.customers["cust-42"], facts={"postcode": "75012"})
+    assert desk.fresh().play("see", {"postcode": "75011"}).verdict is Verdict.DENIED
+    assert desk.fresh().play("see", {"postcode": "75012"}).verdict is Verdict.VERIFIED
