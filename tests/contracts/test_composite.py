@@ -31,8 +31,6 @@ from kyc_verify.stores import (
 from kyc_verify.testing import StoreContract
 from tests.services import asynchronous, database, emptied, redis_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.wide]
-
 _clients: dict[str, Any] = {}
 
 
@@ -75,6 +73,7 @@ def beside_async(socket: str, prefix: str, url: str) -> AsyncCompositeStore:
     return Owning(client, prefix, durable)
 
 
+@pytest.mark.slow
 class TestBesideSQLite(StoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Callable[[], Any]:
@@ -91,14 +90,19 @@ class _BesideSQL(StoreContract):
         return partial(beside_sql, redis_server(), secrets.token_hex(8), url)
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 
 
+@pytest.mark.slow
 class TestBesideMariaDB(_BesideSQL):
     kind = "mariadb"
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestAsyncBesidePostgreSQL(_BesideSQL):
     kind = "postgresql"
 

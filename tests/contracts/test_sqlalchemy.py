@@ -20,8 +20,6 @@ from kyc_verify.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from kyc_verify.testing import StoreContract
 from tests.services import asynchronous, database, emptied
 
-pytestmark = [pytest.mark.slow, pytest.mark.wide]
-
 _engines: dict[str, Any] = {}
 
 
@@ -58,14 +56,19 @@ class _AsyncContract(_Contract):
         return partial(opened_async, asynchronous(url, self.kind))
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestPostgreSQL(_Contract):
     kind = "postgresql"
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestMariaDB(_Contract):
     kind = "mariadb"
 
 
+@pytest.mark.slow
 class TestSQLite(StoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Callable[[], Any]:
@@ -74,14 +77,18 @@ class TestSQLite(StoreContract):
         return partial(opened, url)
 
 
+@pytest.mark.wide
+@pytest.mark.slow
 class TestAsyncPostgreSQL(_AsyncContract):
     kind = "postgresql"
 
 
+@pytest.mark.slow
 class TestAsyncMariaDB(_AsyncContract):
     kind = "mariadb"
 
 
+@pytest.mark.slow
 class TestAsyncSQLite(StoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Callable[[], Any]:
