@@ -30,7 +30,7 @@ ROOMS = (
     "_flows",
 )  # fmt: skip
 FIRST = ("tests/unit", "tests/flows")
-SECOND = (*FIRST, "tests/exhaustive", "tests/property", "tests/attacks")
+SECOND = (*FIRST, "tests/property", "tests/attacks")
 LEFT_OUT = (
     "async-", "-sqlite", "test_cli", "test_report", "test_testing", "test_stores", "test_profiles", "fork", "process",
     "real_people",
