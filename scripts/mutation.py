@@ -35,7 +35,8 @@ LEFT_OUT = (
     "async-", "-sqlite", "test_cli", "test_report", "test_testing", "test_stores", "test_profiles", "fork", "process",
     "real_people",
     # What starts other interpreters, which know of no mutant, or takes long.
-    "depends_on_assert", "not_asked_for", "racing", "_race", "parallel", "concurrent", "kill_loop", "timing_experiment",
+    "test_catalogue.py", "test_leaks.py", "test_sc.py", "test_st.py", "test_st_redis.py", "test_su.py", "test_th.py",
+    "test_ti.py", "test_uniformity.py", "depends_on_assert", "not_asked_for", "racing", "_race", "parallel", "concurrent", "kill_loop", "timing_experiment",
 )  # fmt: skip
 COPIED = ("kyc_verify", "tests", "docs", "examples", "scripts", "benchmarks", ".ci", "pyproject.toml", "README.md",
           "CHANGELOG.md", "LICENSE", "SECURITY.md")  # fmt: skip
