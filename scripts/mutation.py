@@ -36,7 +36,8 @@ LEFT_OUT = (
     "real_people",
     # What starts other interpreters, which know of no mutant, or takes long.
     "test_catalogue.py", "test_leaks.py", "test_sc.py", "test_st.py", "test_st_redis.py", "test_su.py", "test_th.py",
-    "test_ti.py", "test_uniformity.py", "depends_on_assert", "not_asked_for", "racing", "_race", "parallel", "concurrent", "kill_loop", "timing_experiment",
+    "test_ti.py", "test_uniformity.py", "depends_on_assert", "not_asked_for", "racing", "_race", "parallel",
+    "concurrent", "kill_loop", "timing_experiment",
 )  # fmt: skip
 COPIED = ("kyc_verify", "tests", "docs", "examples", "scripts", "benchmarks", ".ci", "pyproject.toml", "README.md",
           "CHANGELOG.md", "LICENSE", "SECURITY.md")  # fmt: skip
