@@ -222,6 +222,15 @@ def test_a_missing_key_is_unavailable_and_an_alarm(app: Desk) -> None:
     assert Notice.MISSING_KEY in app.observer.notices
 
 
+def test_a_key_that_went_missing_meanwhile_is_an_alarm_of_its_own(app: Desk) -> None:
+    step = app.open("code")
+    code = shows(app)
+    app.seeds[WHO] = sealed(app, app.seeds[WHO]).replace("$", "$gone", 1)
+    assert app.say(step, code).verdict is not Verdict.VERIFIED
+    assert Notice.MISSING_KEY in app.observer.notices
+    assert Notice.BAD_SEAL not in app.observer.notices
+
+
 def test_without_a_seed_the_check_is_unavailable(app: Desk) -> None:
     seed = app.seeds[WHO]
     del app.seeds[WHO]

@@ -240,6 +240,9 @@ def test_explain_is_for_auditors_after_the_end_and_recorded(desk: Desk) -> None:
         ("caller_number", "sim_swap", "account_tenure", "pin", "one_time_code"), Outcome.PASS
     )
     assert desk.events()[-3:] == ["refused", "refused", "explained"]
+    sessions = {each.session for each in desk.records() if each.event.value in {"opened", "answered", "explained"}}
+    assert len(sessions) == 1
+    assert None not in sessions
 
 
 # ── Whose session it is ──────────────────────────────────────────────────────────────────────────────────────────────

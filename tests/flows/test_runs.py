@@ -142,8 +142,9 @@ def test_wrong_answers_are_counted_over_sessions_agents_and_calls(make: Callable
     for k in range(5):
         step = desk.play("pin", {"pin": f"000{k}"}, call=desk.another(id=f"call-{k}", agent=f"agent-{k}"))
         assert step.verdict is Verdict.DENIED
+        # Told when the last one is asked for, and not before.
+        assert (Notice.BLOCK_IMMINENT in desk.observer.notices) is (k == 4)
     assert desk.open("pin").verdict is Verdict.REVIEW
-    assert Notice.BLOCK_IMMINENT in desk.observer.notices
     assert Notice.BUDGET_SPENT in desk.observer.notices
     desk.clock.advance(days=1)
     assert desk.play("pin").verdict is Verdict.VERIFIED
