@@ -96,6 +96,13 @@ def work(path: Path | str, cycle: int, say: Callable[[str], None]) -> None:
             say(f"redeemed {step.session_id} {grant.token}")
 
 
+def stop_if(ended: bool) -> None:  # noqa: FBT001 - the only thing it is told
+    """Stop with an error when the child ended by itself."""
+    if ended:
+        msg = "the child ended by itself"
+        raise SystemExit(msg)
+
+
 def killed(path: Path | str, cycle: int, life: float, server: Server | None = None) -> list[str]:
     """Run a child for a while and kill it, and a server; returns the lines it has acknowledged, whole ones only."""
     read, write = os.pipe()
@@ -110,25 +117,22 @@ def killed(path: Path | str, cycle: int, life: float, server: Server | None = No
     held = b""
     while b"ready\n" not in held:
         part = os.read(read, 65536)
-        if not part:
-            msg = "the child ended by itself"
-            raise SystemExit(msg)
+        stop_if(not part)
         held += part
     end = time.monotonic() + life
     while (left := end - time.monotonic()) > 0:
         if select.select([read], [], [], left)[0]:
             held += os.read(read, 65536)
     # Looked at before: a child whose server is killed first may find that out and end, which is no fault.
-    if os.waitpid(child, os.WNOHANG)[0]:
-        msg = "the child ended by itself"
-        raise SystemExit(msg)
+    stop_if(os.waitpid(child, os.WNOHANG)[0] == child)
     if server is not None:
         server.signal(signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
     while part := os.read(read, 65536):
         held += part
     os.close(read)
+    stop_if(server is None and not os.WIFSIGNALED(status))
     if server is not None:
         server.kill()
         server.start()

@@ -45,7 +45,8 @@ RESULT = re.compile(r"^\s*(\S+\.x\S+): (.+)$", re.MULTILINE)
 # A mutant that a test fails on, hangs on or dies of is noticed; one that no test reaches is not.
 NOTICED = {"killed", "timeout", "segfault", "caught by type check"}
 ENOUGH = 0.9
-OPEN = "not checked"
+NORMAL_95 = 1.959964
+UNTRIED = "not checked"
 MUTMUT = (sys.executable, "-m", "mutmut")
 
 
@@ -95,10 +96,10 @@ def measured(place: Path, only: list[str]) -> dict[str, str]:
         SystemExit: the tests do not pass as they stand, called by their names: every mutant would count as noticed.
     """
     found, said = ended(place), ""
-    if left := [name for name in only if found.get(name, OPEN) == OPEN]:
+    if left := [name for name in only if found.get(name, UNTRIED) == UNTRIED]:
         said = run(place, left)
         found = ended(place)
-    if any(found[name] == OPEN for name in only):
+    if any(found[name] == UNTRIED for name in only):
         raise SystemExit(said)
     return {name: found[name] for name in only}
 
@@ -115,7 +116,7 @@ def drawn(names: list[str], many: int, seed: int) -> list[str]:
 
 def between(share: float, many: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share that was seen in so many."""
-    z = 1.959964
+    z = NORMAL_95
     middle, reach = share + z * z / (2 * many), z * math.sqrt(share * (1 - share) / many + (z / (2 * many)) ** 2)
     return (middle - reach) / (1 + z * z / many), (middle + reach) / (1 + z * z / many)
 
@@ -124,16 +125,21 @@ def report(place: Path, found: dict[str, str], whole: Counter[str]) -> float:
     """Print the table and the survivors, and return the share noticed, each room weighing as many as it has."""
     counts = Counter((name.split(".")[1], ended in NOTICED) for name, ended in found.items())
     print(f"{'room':<12}{'mutants':>9}{'tried':>9}{'noticed':>9}{'share':>8}")
-    sum_of_shares = 0.0
+    share = variance = 0.0
     for room in sorted({room for room, _ in counts}):
-        noticed, tried = counts[room, True], counts[room, True] + counts[room, False]
+        noticed, left = counts[room, True], counts[room, False]
+        tried = noticed + left
         low, high = between(noticed / tried, tried)
         beside = f"   ({low:.1%} to {high:.1%})" if tried < whole[room] else ""
         print(f"{room:<12}{whole[room]:>9}{tried:>9}{noticed:>9}{noticed / tried:>8.1%}{beside}")
-        sum_of_shares += whole[room] * noticed / tried
+        weight = whole[room] / whole.total()
+        share += weight * noticed / tried
+        if tried < whole[room]:
+            variance += weight**2 * (noticed / tried) * (left / tried) / tried
     survivors = [name for name, ended in found.items() if ended not in NOTICED]
-    share = sum_of_shares / sum(whole.values())
-    print(f"{'together':<12}{sum(whole.values()):>9}{len(found):>9}{len(found) - len(survivors):>9}{share:>8.1%}")
+    reach = NORMAL_95 * math.sqrt(variance)
+    beside = f"   ({share - reach:.1%} to {share + reach:.1%})" if reach else ""
+    print(f"{'together':<12}{whole.total():>9}{len(found):>9}{len(found) - len(survivors):>9}{share:>8.1%}{beside}")
     for name in survivors:
         shown = subprocess.run([*MUTMUT, "show", name], cwd=place, capture_output=True, text=True, check=False)
         print(f"\n{name} ({found[name]})\n" + "\n".join(re.findall(r"^[-+] .*", shown.stdout, re.MULTILINE)))

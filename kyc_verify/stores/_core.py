@@ -58,12 +58,12 @@ class Core:
         self._plans.run(self._cursor, build, values)
 
     def _one(self, build: Build, **values: Any) -> Row | None:
-        self._plans.run(self._cursor, build, values)
+        self._run(build, **values)
         found = self._cursor.fetchone()
         return None if found is None else _plain(found)
 
     def _all(self, build: Build, **values: Any) -> list[Row]:
-        self._plans.run(self._cursor, build, values)
+        self._run(build, **values)
         return [_plain(row) for row in self._cursor.fetchall()]
 
     def _value(self, build: Build, **values: Any) -> Any:  # noqa: ANN401 - as the database has it
@@ -75,7 +75,7 @@ class Core:
         return None if found is None else bytes(found)
 
     def _changed(self, build: Build, **values: Any) -> int:
-        self._plans.run(self._cursor, build, values)
+        self._run(build, **values)
         return self._cursor.rowcount
 
     def _add(self, name: str, **values: Any) -> None:

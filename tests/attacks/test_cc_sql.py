@@ -90,18 +90,18 @@ def test_cc_07_serialization_failures_are_retried_within_a_bound_and_count_once(
         assert db.execute(sa.text("SELECT count(*) FROM kyc_charges")).scalar_one() == int(works)
 
 
-@pytest.mark.parametrize("wrapped", [False, True], ids=["driver", "sqlalchemy"])
-def test_cc_07_another_failure_is_not_retried(
-    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, wrapped: bool
-) -> None:
+@pytest.mark.parametrize("kind", ["driver", "sqlalchemy", "connection lost"])
+def test_cc_07_another_failure_is_not_retried(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     desk = Desk(SQLAlchemyStore(engine))
     desk.start("s-1", "cust-1", charge(limit=9))
     tries = []
 
-    def claim(*args: Any, **kwargs: Any) -> bool:
+    def claim(*_: Any, **kwargs: Any) -> bool:
         tries.append(kwargs)
-        del args
-        raise failing(engine, "57014", 1317, wrapped=wrapped)
+        error: Any = failing(engine, "57014", 1317, wrapped=kind != "driver")
+        if kind == "connection lost":
+            error.connection_invalidated = True
+        raise error
 
     monkeypatch.setattr(Core, "claim", claim)
     with pytest.raises(StoreError, match="the database failed"):

@@ -77,7 +77,7 @@ def test_an_answer_may_be_a_function_of_the_question(bench: Bench) -> None:
 def test_a_class_is_verified_as_often_as_the_table_says(bank: Policy, name: str) -> None:
     rates = error_rates(bank, "read_balance").runs[0]
     expected = rates.genuine[Verdict.VERIFIED] if name == "genuine" else rates.attackers[name]
-    bench, verified, many = Bench(bank), 0, 100
+    bench, verified, many = Bench(bank), 0, 150
     for seed in range(many):
         verified += bench.play(Caller.of_class(name, seed=seed), action="read_balance").verdict is Verdict.VERIFIED
         bench.enroller.clear_runs(bench.subject, by="ops", reason="the next is a first call too")
