@@ -147,29 +147,39 @@ class Ledger:
         self.faults: list[str] = []
         self.anchor: Anchor | None = None
         self.unacknowledged = 0
-        self._seen = 0
 
     def check(self, path: Path | str, lines: list[str], cycle: int) -> None:
         """Look into the store after a kill."""
         store = opened(path)
         bench = Bench(POLICY, store=store, facts={})
         bench.clock.advance(hours=2 * cycle + 1)
-        records = self._records(store)
-        report = verify(records, tenant="default", keys=bench.hasher.keyring.chain_keys(), anchor=self.anchor)
-        if not report.intact or (self.anchor is not None and not report.complete):
-            self.faults += [f"cycle {cycle}: {fault}" for fault in report.faults]
-        self.anchor = report.anchor
-        fresh, self._seen = records[self._seen :], len(records)
+        fresh = self._chained(store, bench, f"cycle {cycle}", self.anchor)
         for line in lines[1:]:
             self._line(line, store, bench, fresh, cycle)
         self.unacknowledged += sum(1 for each in fresh if each.event.value in RELEASED) - (len(lines) - 1)
         store.close()
 
-    @staticmethod
-    def _records(store: AnyStore) -> list[AuditRecord]:
+    def end(self, path: Path | str) -> None:
+        """Look at the chain once more, from its very beginning."""
+        store = opened(path)
+        self._chained(store, Bench(POLICY, store=store, facts={}), "in the end", None)
+        store.close()
+
+    def _chained(self, store: AnyStore, bench: Bench, when: str, since: Anchor | None) -> list[AuditRecord]:
+        """Return the records after one that was seen before; the store must still have that one, and the chain hold."""
         found: list[AuditRecord] = []
-        while page := store.records("default", len(found), 1000):
+        first = 0 if since is None else since.seq - 1
+        while page := store.records("default", first + len(found), 1000):
             found += page
+        if since is not None and (not found or (found[0].seq, found.pop(0).mac) != (since.seq, since.mac)):
+            self.faults.append(f"{when}: record {since.seq} was seen and is lost")
+        report = verify(
+            found, tenant="default", keys=bench.hasher.keyring.chain_keys(), anchor=self.anchor,
+            start=None if since is None else since.head,
+        )  # fmt: skip
+        if not report.intact or (self.anchor is not None and not report.complete):
+            self.faults += [f"{when}: {fault}" for fault in (*report.faults, *filter(None, [report.note]))]
+        self.anchor = report.anchor or self.anchor
         return found
 
     def _line(self, line: str, store: AnyStore, bench: Bench, fresh: list[AuditRecord], cycle: int) -> None:
@@ -217,6 +227,7 @@ def main() -> int:
             path = f"unix://{server.socket}|{path}"
         for cycle in range(given.cycles):
             ledger.check(path, killed(path, cycle, lives.uniform(0.0005, LONGEST), server), cycle)
+        ledger.end(path)
         if server is not None:
             server.kill()
     counts = ", ".join(f"{number} {event}" for event, number in sorted(ledger.acknowledged.items()))

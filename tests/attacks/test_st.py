@@ -174,7 +174,20 @@ def test_st_03_au_07_the_kill_loop_finds_what_is_missing(tmp_path: Path) -> None
     with bench.store._writing() as db:
         db.execute("DELETE FROM records WHERE seq > 2")
     ledger.check(path, ["ready"], 3)
-    assert ledger.faults
+    assert "was seen and is lost" in ledger.faults[0]
+    # Others in their place are not they.
+    for _ in range(3):
+        bench.play(action="both")
+    ledger.faults.clear()
+    ledger.check(path, ["ready"], 4)
+    assert "was seen and is lost" in ledger.faults[0]
+    ledger = kill9.Ledger()
+    ledger.end(path)
+    assert ledger.faults == []
+    with bench.store._writing() as db:
+        db.execute("UPDATE records SET agent = 'nobody' WHERE seq = 1")
+    ledger.end(path)
+    assert "in the end: " in ledger.faults[0]
     bench.store.close()
 
 
