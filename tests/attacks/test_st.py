@@ -184,7 +184,7 @@ def test_st_03_au_07_the_kill_loop_finds_what_is_missing(tmp_path: Path) -> None
 
 
 def test_st_03_au_07_the_kill_loop_reads_the_whole_chain_in_the_end(tmp_path: Path) -> None:
-    """A control: an old record that was changed."""
+    """A control: an old record that is gone."""
     kill9, path = _kill9(), tmp_path / "kyc.db"
     bench = Bench(kill9.POLICY, store=SQLiteStore(path))
     bench.play(action="both")
@@ -193,7 +193,7 @@ def test_st_03_au_07_the_kill_loop_reads_the_whole_chain_in_the_end(tmp_path: Pa
     ledger.end(path)
     assert ledger.faults == []
     with bench.store._writing() as db:
-        db.execute("UPDATE records SET agent = 'nobody' WHERE seq = 1")
+        db.execute("DELETE FROM records WHERE seq = 1")
     ledger.check(path, ["ready"], 1)
     assert ledger.faults == []
     ledger.end(path)
