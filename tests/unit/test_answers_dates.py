@@ -76,10 +76,12 @@ def test_what_is_missing_or_ambiguous_is_asked_for(said: str, locale: str | None
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [("en-US", date(1985, 3, 4)), ("en-GB", date(1985, 4, 3)), ("fr", date(1985, 4, 3)), ("en_us", date(1985, 3, 4))],
-)
+    [("en-US", date(1985, 3, 4)), ("en-GB", date(1985, 4, 3)), ("fr", date(1985, 4, 3)), ("en_us", date(1985, 3, 4)),
+     ("EN-Latn-US", date(1985, 3, 4)), ("fr-Latn-US", date(1985, 4, 3))],
+)  # fmt: skip
 def test_locale_declares_the_order(said: str, expected: date) -> None:
-    assert dates.read("03/04/1985", locale=said, now=NOW) == expected
+    for written in ("03/04/1985", "03/04/85", "03/04/1985 AD", "3/4/1985 10:30 pm"):
+        assert dates.read(written, locale=said, now=NOW) == expected
 
 
 @pytest.mark.parametrize("locale", [None, "en", "en-US", "fr", "fa"])

@@ -27,6 +27,7 @@ def _read(said: str) -> list[int | str]:
         ("twenty nineteen years", [20, 19, "years"]),
         # A number that cannot go on begins a new one.
         ("three four", [3, 4]),
+        ("zero six", [0, 6]),
         ("ten five", [10, 5]),
         ("cent cent", [100, 100]),
         ("mille mille", [1000, 1000]),
