@@ -27,7 +27,7 @@ from kyc_verify import (
     Verdict,
     Verifier,
 )
-from kyc_verify._flows import gathering, pool
+from kyc_verify._flows import gathering, judging, pool, sending
 from kyc_verify.stores import MemoryStore
 from kyc_verify.testing import AsyncBench, Bench, FailingStore, cheap_hasher
 
@@ -137,6 +137,33 @@ def test_coroutine_functions_behind_the_async_front_work() -> None:
         assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
 
 
+def test_plain_functions_that_return_coroutines_behind_the_async_front_work() -> None:
+    class Everything:
+        def get(self, asked: object) -> object:
+            return _later(bench.customers.get(asked) if isinstance(asked, str) else False)
+
+        def send(self, message: object) -> object:
+            bench.sender.send(message)  # type: ignore[arg-type]
+            return _later("handle-1")
+
+        def check(self, handle: str, code: str) -> object:
+            return _later(Outcome.PASS)
+
+    async def _later(found: object) -> object:
+        await asyncio.sleep(0)
+        return found
+
+    bench = AsyncBench(_policy())
+    every: Any = Everything()
+    ports: dict[str, Any] = {
+        "customers": every, "senders": dict.fromkeys(bench.senders, every), "signals": {"sim_swap": every},
+        "services": {"app": every},
+    }  # fmt: skip
+    bench.verifier = AsyncVerifier(bench.policy, **bench._wiring, **ports)
+    for action in ("all", "app"):
+        assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
+
+
 def test_a_sync_store_under_the_async_front_does_not_hold_the_loop() -> None:
     entered = threading.Event()
     leave = threading.Event()
@@ -195,6 +222,40 @@ def test_a_service_that_hangs_is_left_after_its_time(
     try:
         desk.open("all")
         assert Notice.SIGNAL_FAILED in desk.observer.notices
+    finally:
+        leave.set()
+
+
+def test_a_provider_that_hangs_is_left_after_its_time(
+    make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = threading.Event()
+
+    class Hangs:
+        def send(self, message: object) -> str:
+            return "handle-1"
+
+        def check(self, handle: str, code: str) -> Outcome:
+            leave.wait(20)
+            return Outcome.PASS
+
+    monkeypatch.setattr(judging, "TIMEOUT", 0.05)
+    desk = make(services={"app": Hangs()})
+    try:
+        assert desk.say(desk.open("app"), "yes").verdict is Verdict.DENIED
+        assert Notice.SIGNAL_FAILED in desk.observer.notices
+    finally:
+        leave.set()
+
+
+def test_a_sender_that_hangs_is_left_after_its_time(make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch) -> None:
+    leave = threading.Event()
+    monkeypatch.setattr(sending, "TIMEOUT", 0.05)
+    desk = make()
+    desk.sender.send = lambda _: leave.wait(20)
+    try:
+        assert desk.open("code").challenge
+        assert Notice.DELIVERY_FAILED in desk.observer.notices
     finally:
         leave.set()
 

@@ -23,6 +23,7 @@ from kyc_verify import (
     Requirement,
     Stake,
     Step,
+    Tier,
     UnknownSession,
     UsageError,
     Verdict,
@@ -168,6 +169,20 @@ def test_small_sums_ask_nothing_up_to_their_count(desk: Desk) -> None:
             assert refusal(desk, step.require(), action="pay", stake=euros(1)) == "ceiling"
 
 
+@pytest.mark.parametrize("limit", [{"ceiling": 60}, {"count": 2}])
+def test_a_ceiling_or_a_count_alone_holds(
+    make: Callable[..., Desk], policy: Callable[..., Policy], limit: dict[str, int]
+) -> None:
+    small = Tier(up_to=30, currency="EUR", requirement=Requirement.none(), **limit)
+    desk = make(policy(actions={"pay": Requirement(bits=1, checks=("pin",), stakes=(small,))}))
+    for k in range(3):
+        step = desk.open("pay", stake=euros(30))
+        if k < 2:
+            desk.redeem(step, "pay", stake=euros(30))
+        else:
+            assert refusal(desk, step.require(), action="pay", stake=euros(30)) == "ceiling"
+
+
 def test_the_ceiling_is_charged_at_redeem_not_at_open(desk: Desk) -> None:
     opened = [desk.open("pay", stake=euros(30)) for _ in range(6)]
     for step in opened[:3]:
@@ -251,6 +266,16 @@ def test_step_up_from_exempt(desk: Desk) -> None:
 def test_step_up_to_nothing_is_exempt(desk: Desk) -> None:
     up = desk.verifier.step_up(desk.play("pin").session_id, action="hours", call=desk.call)
     assert up.verdict is Verdict.EXEMPT
+    assert desk.redeem(up, "hours").verdict is Verdict.EXEMPT
+
+
+def test_step_up_to_what_the_signals_carry_is_verified_at_once(desk: Desk) -> None:
+    step = desk.play("pin")
+    up = desk.verifier.step_up(step.session_id, action="signals", call=desk.call, request_id="r-1")
+    assert up.verdict is Verdict.VERIFIED
+    again = desk.verifier.step_up(step.session_id, action="signals", call=desk.call, request_id="r-1")
+    assert again.require() == up.require()
+    assert desk.redeem(up, "signals").verdict is Verdict.VERIFIED
 
 
 def test_step_up_that_fails_leaves_nothing_behind(desk: Desk) -> None:
@@ -381,6 +406,20 @@ def test_transfer_needs_the_action_s_role(desk: Desk) -> None:
     with pytest.raises(NotAllowed):
         desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"))
     assert desk.say(step, call=boss).verdict is Verdict.VERIFIED
+
+
+def test_transfer_needs_the_role_of_the_stake_and_no_other(
+    make: Callable[..., Desk], policy: Callable[..., Policy]
+) -> None:
+    small = Tier(up_to=30, currency="EUR", requirement=Requirement(bits=1, checks=("pin",)))
+    pay = Requirement(bits=1, checks=("pin",), role="supervisor", stakes=(small,))
+    desk = make(policy(actions={"pay": pay}))
+    step = desk.open("pay", stake=euros(30))
+    moved = desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"))
+    assert moved.verdict is Verdict.PENDING
+    step = desk.open("pay", stake=euros(31), call=desk.another(roles=frozenset({"supervisor"})))
+    with pytest.raises(NotAllowed):
+        desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"))
 
 
 def test_a_grant_changes_hands_and_lasts_no_longer(desk: Desk) -> None:

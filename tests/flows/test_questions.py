@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from kyc_verify import Entry, Notice, Outcome, Policy, Requirement, ThreatModel, UsageError, Verdict, checks
+from kyc_verify.answers import Clarify, Forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,56 @@ def test_an_unclear_answer_buys_no_time(desk: Desk) -> None:
     assert desk.say(step, "3").verdict is Verdict.DENIED
 
 
+@pytest.mark.parametrize(("language", "said"), [("en-US", "10/05/1985"), ("en-GB", "05/10/1985"), ("fr", "5.10.1985")])
+def test_an_answer_is_read_in_the_customers_language(make: Callable[..., Desk], language: str, said: str) -> None:
+    desk = make(facts={"date_of_birth": date(1985, 10, 5)}, language=language)
+    assert desk.say(desk.open("born"), said).verdict is Verdict.VERIFIED
+    wrong = {"en-US": "05/10/1985", "en-GB": "10/05/1985", "fr": "10.5.1985"}[language]
+    assert desk.fresh().say(desk.open("born"), wrong).verdict is Verdict.DENIED
+
+
+def test_without_a_language_it_is_read_in_the_calls_and_then_in_the_policys(
+    make: Callable[..., Desk], policy: Callable[..., Policy]
+) -> None:
+    desk = make(policy(language="fr"), facts={"date_of_birth": date(1985, 10, 5)})
+    assert desk.say(desk.open("born"), "05/10/1985").verdict is Verdict.VERIFIED
+    assert desk.say(desk.open("born", locale="en-US"), "10/05/1985").verdict is Verdict.VERIFIED
+
+
+class Colour(checks.AnswerCheck):
+    """A check of the host's own, which asks back in its own words."""
+
+    kind = "colour"
+    prompts: ClassVar[Mapping[str, str]] = {"en": "Which colour?", "fr": "Quelle couleur ?"}
+
+    def forms(self, said: str, *, locale: str, now: datetime) -> Forms | Clarify:
+        if said == "bluish":
+            return Clarify(question={"en": "Light or dark?", "fr": "Clair ou foncé ?"})
+        return Forms(coarse=said, fine=said)
+
+    def enrolled(self, fact: str | date, *, locale: str, now: datetime) -> Forms:
+        return Forms(coarse=str(fact), fine=str(fact))
+
+
+@pytest.mark.parametrize(("language", "asked"), [("en", "Light or dark?"), ("fr", "Clair ou foncé ?")])
+def test_a_check_may_ask_back_in_its_own_words(make: Callable[..., Desk], language: str, asked: str) -> None:
+    policy = Policy(
+        name="own",
+        checks=[Colour()],
+        threats=ThreatModel.points({"colour": 3}),
+        actions={"paint": Requirement(bits=1, checks=("colour",))},
+    )
+    desk = make(policy, facts={"colour": "blue"}, language=language)
+    step = desk.open("paint")
+    first = desk.say(step, "bluish")
+    assert first.challenge is not None
+    assert first.challenge.text == asked
+    assert desk.say(step, "bluish").as_dict() == first.as_dict()
+    with pytest.raises(UsageError, match="another answer"):
+        desk.say(step, "blue")
+    assert desk.say(first, "blue").verdict is Verdict.VERIFIED
+
+
 # ── The app ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -85,6 +137,30 @@ def test_the_app_is_asked_until_the_customer_taps_and_what_is_typed_is_of_no_wei
 def test_the_app_refused_or_failing_is_denied_whatever_is_typed(desk: Desk, said: object) -> None:
     desk.services["app"].outcome = said
     assert desk.say(desk.open("app"), "yes").verdict is Verdict.DENIED
+
+
+@pytest.mark.parametrize("minutes", [0, 4, 5])
+def test_the_app_of_somebody_unknown_looks_as_if_nobody_tapped(desk: Desk, minutes: int) -> None:
+    desk.services["app"].outcome = None
+
+    def seen(subject: str) -> list[object]:
+        step = desk.open("app", subject=subject)
+        desk.clock.advance(minutes=minutes)
+        step = desk.say(step, "done")
+        return [step.verdict, step.challenge and step.challenge.text]
+
+    assert seen("cust-42") == seen("cust-43")
+
+
+@pytest.mark.parametrize("action", ["app", "callback"])
+def test_a_yes_or_no_sent_again_is_the_same_and_another_is_not(desk: Desk, action: str) -> None:
+    step = desk.open(action)
+    first = desk.say(step, "yes")
+    assert first.verdict is Verdict.VERIFIED
+    assert desk.say(step, "YES!").as_dict() == first.as_dict()
+    for other in ("no", "perhaps"):
+        with pytest.raises(UsageError, match="another answer"):
+            desk.say(step, other)
 
 
 def test_looking_does_not_give_the_customer_more_time(desk: Desk) -> None:

@@ -292,6 +292,16 @@ def test_every_answer_is_two_trips_to_the_store(desk: Desk) -> None:
     assert dict(counting.counts) == {"redeem": 1}
 
 
+def test_the_crm_is_asked_once_to_open_and_once_to_redeem(desk: Desk) -> None:
+    desk.customers.asked.clear()
+    step = desk.open("code")
+    assert desk.customers.asked == ["cust-42"]
+    step = desk.say(step)
+    assert desk.customers.asked == ["cust-42"]
+    desk.redeem(step, "code")
+    assert desk.customers.asked == ["cust-42"] * 2
+
+
 def test_a_signal_source_is_asked_once_a_run(desk: Desk) -> None:
     source = desk.signals["sim_swap"]
     assert isinstance(source, ScriptedSignals)

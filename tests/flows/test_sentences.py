@@ -22,6 +22,7 @@ from kyc_verify import (
     Verifier,
     checks,
 )
+from kyc_verify._flows.opening import _new
 from kyc_verify.stores import MemoryStore
 from kyc_verify.testing import AsyncBench, Bench, FailingStore, cheap_hasher
 
@@ -215,6 +216,12 @@ def test_a_policy_that_changed_explains_nothing(desk: Desk, policy: Callable[...
 def test_a_run_that_was_never_committed_was_never_opened(desk: Desk) -> None:
     with pytest.raises(StoreError, match="told to"):
         desk.over(FailingStore(desk.store, verb="commit")).open("pin", request_id="r-1")
+    ctx = desk.verifier._target._ctx
+    left = desk.drive(desk.store.open(_new(ctx, "cust-42", None, desk.clock.now), None, desk.clock.now)).session.id
+    for verb, about in (("status", left), ("cancel", left), ("decline", f"{left}.1"), ("resend", f"{left}.1")):
+        assert said(getattr(desk.verifier, verb), about, call=desk.call) == (
+            "this verification was never opened; open a new one"
+        )
     # Whoever asks for it again by the same request is served; another subject is not.
     desk.customers["cust-43"] = Customer()
     assert said(desk.open, "pin", subject="cust-43", request_id="r-1") == (

@@ -26,6 +26,7 @@ COLOUR = {
         ("I don't know", "too_common"),
         ("i dont know", "too_common"),
         ("Je ne sais pas.", "too_common"),
+        ("idontknow", "too_common"),
         ("no sé", "too_common"),
         ("نمی‌دانم", "too_common"),
         ("password", "too_common"),
@@ -71,6 +72,12 @@ def test_others_are_enrolled(said: str) -> None:
 )
 def test_card_numbers_by_luhn(said: str, *, found: bool) -> None:
     assert is_card_number(said) is found
+
+
+def test_of_a_run_no_longer_than_a_card_only_the_whole_counts() -> None:
+    # Its first 13 digits are valid, and no issuer's.
+    assert common.luhn("0000000000158380"[:13])
+    assert not is_card_number("0000000000158380")
 
 
 def test_card_number_inside_a_longer_run() -> None:

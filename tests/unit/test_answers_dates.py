@@ -38,6 +38,7 @@ MARCH = date(1985, 3, 14)
         ("14 de marzo de 1985", "es"),
         ("catorce de marzo de mil novecientos ochenta y cinco", "es"),
         ("nací el 14 de marzo del 85", "es-MX"),
+        ("the 14th of March and 1985", "en"),
         ("۱۴ مارس ۱۹۸۵", "fa"),
         ("١٤/٠٣/١٩٨٥", "fr"),
         ("۱۳۶۳/۱۲/۲۳", "fa"),
@@ -111,6 +112,18 @@ def test_two_digit_years_are_past() -> None:
     assert dates.read("14/03/45 AD", locale="fr", now=NOW) == date(1945, 3, 14)
     assert dates.read("14 March 31", locale="en", now=NOW) == date(2031, 3, 14)
     assert dates.read("14 July 31", locale="en", now=NOW) == date(1931, 7, 14)
+    assert dates.read("14/03/99", locale="fr", now=NOW) == date(1999, 3, 14)
+    assert dates.read("99/03/14", locale="en", now=NOW) == date(1999, 3, 14)
+    assert dates.read("99/03/14", locale="fa", now=NOW) == date(2020, 6, 3)
+    assert dates.read("15062031", locale="fr", now=NOW) == date(2031, 6, 15)
+
+
+def test_a_run_of_eight_digits_begins_with_the_year_where_it_can() -> None:
+    assert dates.read("20120314", locale="fr", now=NOW) == date(2012, 3, 14)
+    assert dates.read("20121231", locale="fr", now=NOW) == date(2012, 12, 31)
+    assert dates.read("20032013", locale="fr", now=NOW) == date(2013, 3, 20)
+    assert dates.read("13640125", locale="fr", now=NOW) == date(1985, 4, 14)
+    assert dates.read("13041985", locale="fr", now=NOW) == date(1985, 4, 13)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +143,9 @@ def test_two_digit_years_are_past() -> None:
         ("1 2 3 4 5", "full_date"),
         ("th", "unreadable"),
         ("14/03/985", "unreadable"),
+        ("14/03/100", "unreadable"),
+        ("14 mars 999", "unreadable"),
+        ("and", "unreadable"),
         ("14/85/03", "unreadable"),
         ("85 mars 85", "unreadable"),
         ("14/03 AD", "unreadable"),

@@ -42,6 +42,10 @@ def test_weak_pins(pin: str) -> None:
     assert digits.weak_pin(pin)
 
 
-@pytest.mark.parametrize("pin", ["7392", "8064", "739184", "52719384"])
+@pytest.mark.parametrize("pin", ["7392", "8064", "739184", "52719384", "4994", "4944", "1849", "2149", "49494"])
 def test_pins_that_will_do(pin: str) -> None:
     assert not digits.weak_pin(pin)
+
+
+def test_as_many_characters_as_an_answer_may_have_are_read() -> None:
+    assert digits.code("4711" + " " * 252) == "4711"

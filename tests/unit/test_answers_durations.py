@@ -55,6 +55,16 @@ def test_an_attempt_grades_every_candidate(said_ago: int) -> None:
     [("مهر ۲۰۱۹", NOW, None), ("۳۱ مهر ۱۳۹۸", NOW, None), ("the third 2019", NOW, None), ("1 2 3 2019", NOW, None),
      ("half of one year", NOW, PRESENT - 6), ("moitié d'une année", NOW, PRESENT - 6),
      ("the point 5 years", NOW, None),
+     ("2.05 years", NOW, PRESENT - 25), ("two point five years", NOW, PRESENT - 30),
+     ("two point twenty five years", NOW, PRESENT - 27), ("2 point 05 years", NOW, PRESENT - 25),
+     # Only a smaller unit goes on, and less of it than the greater one has.
+     ("1 year and 12 months", NOW, None), ("1 year and 11 months", NOW, PRESENT - 23),
+     ("2 years and 2 years", NOW, None),
+     ("well I would have to say that I think it has been about two years and three months", NOW, PRESENT - 27),
+     ("the account is 3 years old", NOW, PRESENT - 36), ("I was 3 years old", NOW, None),
+     ("3 an", NOW, PRESENT - 36), ("the same and a half 3 years", NOW, None),
+     ("31 march 2019", NOW, 2019 * 12 + 2), ("32 march 2019", NOW, None), ("march of 2019", NOW, 2019 * 12 + 2),
+     ("zero 2019", NOW, None), ("13 2019", NOW, None), ("12 2019", NOW, 2019 * 12 + 11),
      ("year or so, the same and a half", NOW, None), ("2031", NOW, PRESENT), ("۱۴۱۰", NOW, PRESENT),
      ("end of 2031", NOW, PRESENT), ("۱۴۱۰", datetime(2031, 3, 1, tzinfo=UTC), "unreadable")],
 )  # fmt: skip

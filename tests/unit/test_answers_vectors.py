@@ -1,4 +1,4 @@
-"""The forms that credentials were made of: what is hashed in somebody's database must be found again by every release."""
+"""The forms that credentials were made of: what is hashed in a database must be found again by every release."""
 
 from __future__ import annotations
 
