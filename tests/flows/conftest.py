@@ -39,10 +39,9 @@ POINTS = {
     "caller_number": 1, "sim_swap": 1, "account_tenure": 3, "date_of_birth": 3, "pin": 3, "school": 3,
     "app_confirmation": 6, "callback": 6, "one_time_code": 6,
 }  # fmt: skip
-LONG = [pytest.mark.slow, pytest.mark.wide]
 FRONTS = [
     # In a short run of the tests each front and each store is tried once.
-    pytest.param((front, store), id=f"{front}-{store}", marks=LONG if (at + other) % 2 else ())
+    pytest.param((front, store), id=f"{front}-{store}", marks=pytest.mark.slow if (at + other) % 2 else ())
     for at, front in enumerate(("sync", "async"))
     for other, store in enumerate(KINDS)
 ]

@@ -164,6 +164,11 @@ def test_plain_functions_that_return_coroutines_behind_the_async_front_work() ->
         assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
 
 
+def test_plain_functions_behind_the_async_front_work() -> None:
+    for action in ("all", "app"):
+        assert asyncio.run(AsyncBench(_policy()).play(action=action)).verdict is Verdict.VERIFIED
+
+
 def test_a_sync_store_under_the_async_front_does_not_hold_the_loop() -> None:
     entered = threading.Event()
     leave = threading.Event()

@@ -9,6 +9,7 @@ from itertools import permutations, product
 from math import isclose
 from types import MappingProxyType
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +175,7 @@ def same(ours: float, theirs: Fraction | float) -> bool:
     return isclose(ours, float(theirs), rel_tol=1e-12, abs_tol=0)
 
 
+@pytest.mark.slow
 @settings(few, max_examples=80)
 @given(policies(), st.integers(1, 6))
 def test_rates_are_those_of_every_run_there_can_be(policy: Policy, run: int) -> None:
@@ -196,6 +198,7 @@ def test_what_a_leg_cannot_take_ends_in_a_step_up(policy: Policy) -> None:
         assert same(rates.genuine[verdict], p)
 
 
+@pytest.mark.slow
 @few
 @given(policies())
 def test_lossless_rates_are_those_of_asking_everything(policy: Policy) -> None:
@@ -372,6 +375,7 @@ def test_tails_far_below_rounding() -> None:
     assert same(rates.attackers["a"], exact)
 
 
+@pytest.mark.slow
 @few
 @given(policies())
 def test_an_incident_against_every_run_there_can_be(policy: Policy) -> None:

@@ -35,7 +35,9 @@ def test_a_hundred_thousand_steps(chunk: int) -> None:
     assert seen["redeemed"]
 
 
-@pytest.mark.parametrize("over", ["sqlite", "composite", "postgresql", "mariadb"])
+@pytest.mark.parametrize(
+    "over", ["sqlite", *[pytest.param(each, marks=pytest.mark.slow) for each in ("composite", "postgresql", "mariadb")]]
+)
 def test_steps_over_each_store(over: str, tmp_path: Path) -> None:
     assert random_steps(250, seed=1, folder=tmp_path, over=over) >= 250
 
@@ -169,7 +171,7 @@ _HYPOTHESIS = settings(
 )
 TestMemory = Machine.TestCase
 TestMemory.settings = settings(_HYPOTHESIS, max_examples=60)
-TestFile = MachineOnFile.TestCase
+TestFile = pytest.mark.slow(MachineOnFile.TestCase)
 TestFile.settings = settings(_HYPOTHESIS, max_examples=8)
 TestComposite = pytest.mark.slow(MachineOnComposite.TestCase)
 TestComposite.settings = TestFile.settings

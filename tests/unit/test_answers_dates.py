@@ -39,6 +39,7 @@ MARCH = date(1985, 3, 14)
         ("catorce de marzo de mil novecientos ochenta y cinco", "es"),
         ("nací el 14 de marzo del 85", "es-MX"),
         ("the 14th of March and 1985", "en"),
+        ("y 14 de marzo de 1985", "es"),
         ("۱۴ مارس ۱۹۸۵", "fa"),
         ("١٤/٠٣/١٩٨٥", "fr"),
         ("۱۳۶۳/۱۲/۲۳", "fa"),
@@ -69,6 +70,7 @@ def test_said_in_many_ways(said: str | date, locale: str | None) -> None:
         ("mars", "fr", "full_date"),
         ("۱۲/۱۱/۱۰", "fa", "full_date"),
         ("03/04/1985 AD", None, "day_or_month"),
+        ("03/04/1985 AD", "en", "day_or_month"),
     ],
 )
 def test_what_is_missing_or_ambiguous_is_asked_for(said: str, locale: str | None, question: str) -> None:

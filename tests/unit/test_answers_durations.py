@@ -64,6 +64,8 @@ def test_an_attempt_grades_every_candidate(said_ago: int) -> None:
      ("the account is 3 years old", NOW, PRESENT - 36), ("I was 3 years old", NOW, None),
      ("3 an", NOW, PRESENT - 36), ("the same and a half 3 years", NOW, None),
      ("31 march 2019", NOW, 2019 * 12 + 2), ("32 march 2019", NOW, None), ("march of 2019", NOW, 2019 * 12 + 2),
+     ("I opened an account in march 2019", NOW, PRESENT - 147), ("2019 march 45", NOW, None),
+     ("1 year and half a year", NOW, None), ("I am a client 3 years old", NOW, None),
      ("zero 2019", NOW, None), ("13 2019", NOW, None), ("12 2019", NOW, 2019 * 12 + 11),
      ("year or so, the same and a half", NOW, None), ("2031", NOW, PRESENT), ("۱۴۱۰", NOW, PRESENT),
      ("end of 2031", NOW, PRESENT), ("۱۴۱۰", datetime(2031, 3, 1, tzinfo=UTC), "unreadable")],

@@ -159,6 +159,7 @@ def test_typo_never_forgives_a_digit() -> None:
     assert not known & {form.reveal() for form in text.forms("rue 1235", tolerance="typo").typo}
 
 
+@pytest.mark.slow
 def test_every_letter_folds_once_and_for_all() -> None:
     for point in range(0x110000):
         for said in (chr(point), "a" + chr(point), "\u0627" + chr(point) + "b"):
