@@ -56,3 +56,14 @@ def test_one_chain_of_many_writers() -> None:
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb", "redis"])
 def test_kill_9(kind: str) -> None:
     assert "released without a record: 0" in run("kill9.py", kind, "--cycles", "6")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", [0, 4096])
+def test_the_process_does_not_grow_and_is_found_when_it_does(leak: int) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "memory.py"), "--times", "1200", "--leak", str(leak)],
+        capture_output=True, text=True, check=False, timeout=300, env=_environment(),
+    )  # fmt: skip
+    assert "verified" in done.stdout, done.stderr
+    assert done.returncode == bool(leak), done.stdout
