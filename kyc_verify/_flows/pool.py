@@ -23,7 +23,6 @@ _WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
 
 class _Pool:
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self.executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="kyc-verify-hash")
         self.room = threading.BoundedSemaphore(_WORKERS * (QUEUE + 1))
 

@@ -28,6 +28,8 @@ OLDEST: Final = 127
 
 # A day as machines write it, the time of day left out; dateutil would swap its day and month where days come first.
 _ISO: Final = re.compile(r"\s*([0-9]{4})-?([0-9]{2})-?([0-9]{2})[Tt ][0-9]{2}(?::?[0-9]{2}.*)?\Z", re.DOTALL)
+# What dateutil puts in place of parts that were not said: what depends on it was invented.
+_UNSAID: Final = (datetime(2000, 1, 1), datetime(2003, 2, 3))  # noqa: DTZ001
 _DIGIT_WORD: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _ORDINALS: Final = frozenset("st nd rd th er ere eme e o a ro do to no mo ام م".split())  # noqa: SIM905
 _FILLERS: Final = frozenset(
@@ -175,27 +177,26 @@ def _named(parts: _Parts, now: datetime) -> date:
 
 
 def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
-    """Let dateutil try the rest: times, zones, unusual order. Two defaults show what it would have invented."""
+    """Let dateutil try the rest: times, zones, unusual order. Nothing that it would invent is taken."""
     from dateutil import parser  # noqa: PLC0415 - heavy, on first use
 
-    found: set[date] = set()
+    found: list[date] = []
     language, region = _language(locale)
     told = language and (language != "en" or region)
     orders = ((language, region) != ("en", "US"),) if told else (True, False)
-    for default in (datetime(2000, 1, 1), datetime(2003, 2, 3)):  # noqa: DTZ001 - only the parts not said
-        for dayfirst in orders:
-            try:
-                found.add(parser.parse(text, default=default, dayfirst=dayfirst).date())
-            except Exception:  # noqa: BLE001 - decimal's as well, which are no ValueErrors
-                raise Refused("unreadable") from None
-    years = {day.year for day in found}
-    if len(found) == 1:
-        (day,) = found
-        # dateutil puts two-digit years up to fifty years ahead.
-        return _shifted(day, -100) if day > now.date() and str(day.year) not in text else day
-    if len(found) == len(orders) == 2 and len(years) == 1:  # noqa: PLR2004
+    for dayfirst in orders:
+        try:
+            one, other = (parser.parse(text, default=each, dayfirst=dayfirst).date() for each in _UNSAID)
+        except Exception:  # noqa: BLE001 - decimal's as well, which are no ValueErrors
+            raise Refused("unreadable") from None
+        if one != other:
+            raise Refused("unreadable")
+        found.append(one)
+    if len(set(found)) > 1:
         return Clarify(question="day_or_month")
-    raise Refused("unreadable")
+    # dateutil puts two-digit years up to fifty years ahead.
+    day = found[0]
+    return _shifted(day, -100) if day > now.date() and str(day.year) not in text else day
 
 
 def read(said: str | date, *, locale: str | None, now: datetime) -> date | Clarify:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kyc_verify import EnrollmentError, NotVerified, UnknownSession, UsageError, Verdict
+from kyc_verify._flows.enrolling import Facts
 from kyc_verify.credentials import Credential
 from kyc_verify.hashing import Keyring
 from kyc_verify.stores import SQLiteStore
@@ -113,6 +114,12 @@ def test_ids_are_exact(desk: Desk, name: str, value: object) -> None:
     given = {"subject": "cust-42", "by": "crm-import", "call": "call-1"} | {name: value}
     with pytest.raises(UsageError):
         desk.enroller.enroll(given.pop("subject"), {"pin": "8350"}, **given)
+
+
+def test_facts_do_not_show_themselves() -> None:
+    facts = Facts({"pin": "8350"})
+    assert repr(facts) == str(facts) == "Facts(***)"
+    assert facts.reveal() == {"pin": "8350"}
 
 
 # ── lock, unlock, flag, clear_runs ───────────────────────────────────────────────────────────────────────────────────

@@ -70,6 +70,8 @@ def test_a_full_pool_opens_no_more_threads(full_pool: threading.Event) -> None:
     with pytest.raises(Busy):
         pool.submit(print)
     assert not full_pool.is_set()
+    hashing = [each for each in threading.enumerate() if each.name.startswith("kyc-verify-hash")]
+    assert len(hashing) == pool._WORKERS
 
 
 # ── Awaitables where none belong, and plain functions where they are welcome ─────────────────────────────────────────

@@ -300,6 +300,27 @@ def test_step_up_needs_the_action_s_role_the_same_call_and_an_end(desk: Desk) ->
             desk.verifier.step_up(run.session_id, action="know", call=desk.call)
 
 
+def test_step_up_to_a_sum_asks_what_the_sum_asks(desk: Desk) -> None:
+    step = desk.play("tenure")
+    up = desk.verifier.step_up(step.session_id, action="pay", stake=euros(100), call=desk.call)
+    assert up.challenge is not None
+    assert up.challenge.check == "pin"
+    up = desk.say(up)
+    assert desk.redeem(up, "pay", stake=euros(100)).verdict is Verdict.VERIFIED
+    up = desk.verifier.step_up(up.session_id, action="pay", stake=euros(30), call=desk.call)
+    assert up.verdict is Verdict.EXEMPT
+
+
+def test_a_step_up_that_cannot_be_does_not_count_as_a_run(make: Callable[..., Desk]) -> None:
+    desk = make(facts={"pin": "4937"})
+    desk.play("pin", {"pin": "0000"})
+    step = desk.play("pin")
+    desk.verifier.step_up(step.session_id, action="know", call=desk.call)
+    runs = [record.detail["run"] for record in desk.records() if record.event is Event.OPENED]
+    desk.open("pin")
+    assert desk.records()[-1].detail["run"] == runs[-1]
+
+
 def test_step_up_out_of_reach_is_review(make: Callable[..., Desk]) -> None:
     desk = make(facts={"pin": "4937"})
     step = desk.play("pin")

@@ -200,6 +200,10 @@ def test_a_source_gets_the_number_on_record_for_a_customer_and_the_presented_one
     desk.open("signals", call=desk.another(number=NEW))
     desk.open("signals", subject="cust-43", call=desk.another(number=NEW))
     assert [query.number for query in desk.signals["sim_swap"].queries] == [OLD, NEW]
+    desk.open("signals", subject="cust-43", call=desk.another(number="06 12 34 56 79", region="FR"))
+    desk.open("signals", subject="cust-44", call=desk.another(number="withheld"))
+    desk.open("signals", subject="cust-45", call=desk.another(number=None))
+    assert [query.number for query in desk.signals["sim_swap"].queries[2:]] == ["+33612345679", None, None]
 
 
 def test_numbers_are_kept_as_keyed_fingerprints_only(desk: Desk) -> None:
@@ -256,6 +260,23 @@ def test_a_call_that_was_not_dialled_confirms_nothing(make: Callable[..., Desk])
             step = desk.say(step)
         assert step.verdict is verdict
         assert len(desk.sender.messages) == (number == OLD)
+
+
+def test_what_somebody_who_does_not_exist_can_be_asked_is_drawn_for_each_check_and_stays(
+    make: Callable[..., Desk], policy: Callable[..., Policy]
+) -> None:
+    desk = make(policy(enrolled_share={"pin": 0.5, "account_tenure": 0.5}))
+
+    def asked() -> list[tuple[Verdict, ...]]:
+        return [
+            tuple(desk.open(action, subject=f"nobody-{number}").verdict for action in ("pin", "tenure"))
+            for number in range(40)
+        ]
+
+    first = asked()
+    assert set(first) == {(a, b) for a in (Verdict.PENDING, Verdict.REVIEW) for b in (Verdict.PENDING, Verdict.REVIEW)}
+    desk.clock.advance(days=400)
+    assert asked() == first
 
 
 def test_call_backs_of_somebody_who_does_not_exist_look_the_same(

@@ -48,7 +48,7 @@ def lists(**budgets: Any) -> Policy:
         name="recovery",
         checks=[checks.RecoveryCode(likelihoods=worth()), checks.Pin()],
         actions={"move": Requirement(bits=2, checks=("recovery_code",))},
-        budgets=Budgets(codes=Budget(100, timedelta(days=1)), **budgets),
+        budgets=Budgets(**({"codes": Budget(100, timedelta(days=1))} | budgets)),
     )
 
 
@@ -74,6 +74,21 @@ def test_ten_codes_of_ten_digits_told_apart_by_the_first(listed: Desk) -> None:
     assert [code[0] for code in codes] == list("0123456789")
     assert all(len(code) == 10 and code.isdecimal() for code in codes)
     assert len({code[1:] for code in codes}) == 10
+
+
+def test_a_right_code_costs_nothing(make: Callable[..., Desk]) -> None:
+    desk = make(lists(codes=Budget(2, timedelta(days=1))))
+    for code in issue(desk)[:4]:
+        assert desk.say(desk.open("move"), code).verdict is Verdict.VERIFIED
+
+
+def test_who_issued_a_list_in_which_call_is_recorded(listed: Desk) -> None:
+    listed.enroller.issue_codes(WHO, by="branch-3", call="call-9")
+    listed.enroller.issue_codes(WHO, by="branch-4", call=listed.call)
+    listed.enroller.issue_codes(WHO, by="branch-5")
+    told = [(record.event.value, record.agent, record.call is None) for record in listed.records()[-3:]]
+    assert told == [("enrolled", "branch-3", False), ("enrolled", "branch-4", False), ("enrolled", "branch-5", True)]
+    assert {record.detail["checks"] for record in listed.records()[-3:]} == {"recovery_code"}
 
 
 def test_what_is_returned_is_secret(listed: Desk) -> None:

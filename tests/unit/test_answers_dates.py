@@ -103,11 +103,20 @@ def test_a_day_as_machines_write_it_is_never_swapped(time: str, locale: str | No
         ("sept mai 1985", date(1985, 5, 7)),
         ("14 sept. 1985", date(1985, 9, 14)),
         ("the twenty-first of March 1985", date(1985, 3, 21)),
+        ("born on the twenty-first of March 1985", date(1985, 3, 21)),
+        ("on the thirty-first of March 1985", date(1985, 3, 31)),
+        ("3 فروردین 08", date(2029, 3, 22)),
         ("بیست و یکم فروردین ۱۳۶۴", date(1985, 4, 10)),
     ],
 )
 def test_words_that_are_numbers_and_months(said: str, expected: date) -> None:
     assert dates.read(said, locale="fr", now=NOW) == expected
+
+
+@pytest.mark.parametrize("said", ["14 March AD", "March 1985 AD", "thirty-ninth of March 1985"])
+def test_what_would_have_to_be_invented_is_unreadable(said: str) -> None:
+    with pytest.raises(Refused, match="unreadable"):
+        dates.read(said, locale=None, now=NOW)
 
 
 def test_two_digit_years_are_past() -> None:
@@ -123,6 +132,7 @@ def test_two_digit_years_are_past() -> None:
 def test_a_run_of_eight_digits_begins_with_the_year_where_it_can() -> None:
     assert dates.read("20120314", locale="fr", now=NOW) == date(2012, 3, 14)
     assert dates.read("20121231", locale="fr", now=NOW) == date(2012, 12, 31)
+    assert dates.read("18991231", locale="fr", now=NOW) == date(1899, 12, 31)
     assert dates.read("20032013", locale="fr", now=NOW) == date(2013, 3, 20)
     assert dates.read("13640125", locale="fr", now=NOW) == date(1985, 4, 14)
     assert dates.read("13041985", locale="fr", now=NOW) == date(1985, 4, 13)
@@ -167,7 +177,8 @@ def test_what_is_no_date_is_refused(said: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("year", "month", "day", "expected"),
     [(1357, 11, 22, date(1979, 2, 11)), (1399, 12, 30, date(2021, 3, 20)), (1403, 12, 30, date(2025, 3, 20)),
-     (1404, 1, 1, date(2025, 3, 21)), (1408, 12, 30, date(2030, 3, 20)), (1300, 1, 1, date(1921, 3, 21))],
+     (1404, 1, 1, date(2025, 3, 21)), (1408, 12, 30, date(2030, 3, 20)), (1300, 1, 1, date(1921, 3, 21)),
+     (1250, 1, 1, date(1871, 3, 21)), (1500, 1, 1, date(2121, 3, 21))],
 )  # fmt: skip
 def test_persian_calendar(year: int, month: int, day: int, expected: date) -> None:
     assert dates.read(f"{year}/{month}/{day}", locale="fa", now=NOW) == expected

@@ -28,6 +28,7 @@ def _read(said: str) -> list[int | str]:
         # A number that cannot go on begins a new one.
         ("three four", [3, 4]),
         ("zero six", [0, 6]),
+        ("zero twenty", [0, 20]),
         ("ten five", [10, 5]),
         ("dix dix", [10, 10]),
         ("diez diez", [10, 10]),
