@@ -180,13 +180,19 @@ def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
     """Let dateutil try the rest: times, zones, unusual order. Nothing that it would invent is taken."""
     from dateutil import parser  # noqa: PLC0415 - heavy, on first use
 
+    class Past(parser.parserinfo):
+        """Two-digit years by `now`, not by the machine's clock."""
+
+        def convertyear(self, year: int, century_specified: bool = False) -> int:  # noqa: FBT001, FBT002 - dateutil's own
+            return year if century_specified or year > 99 else now.year - (now.year - year) % 100  # noqa: PLR2004
+
     found: list[date] = []
     language, region = _language(locale)
     told = language and (language != "en" or region)
     orders = ((language, region) != ("en", "US"),) if told else (True, False)
     for dayfirst in orders:
         try:
-            one, other = (parser.parse(text, default=each, dayfirst=dayfirst).date() for each in _UNSAID)
+            one, other = (parser.parse(text, Past(), default=each, dayfirst=dayfirst).date() for each in _UNSAID)
         except Exception:  # noqa: BLE001 - decimal's as well, which are no ValueErrors
             raise Refused("unreadable") from None
         if one != other:
@@ -194,7 +200,6 @@ def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
         found.append(one)
     if len(set(found)) > 1:
         return Clarify(question="day_or_month")
-    # dateutil puts two-digit years up to fifty years ahead.
     day = found[0]
     return _shifted(day, -100) if day > now.date() and str(day.year) not in text else day
 

@@ -121,12 +121,23 @@ def test_what_would_have_to_be_invented_is_unreadable(said: str) -> None:
 
 def test_two_digit_years_are_past() -> None:
     assert dates.read("14/03/45 AD", locale="fr", now=NOW) == date(1945, 3, 14)
+    assert dates.read("14/03/31 AD", locale="fr", now=NOW) == date(2031, 3, 14)
+    assert dates.read("14/07/31 AD", locale="fr", now=NOW) == date(1931, 7, 14)
+    assert dates.read("14/03/99 AD", locale="fr", now=NOW) == date(1999, 3, 14)
+    assert dates.read("14/07/2031 AD", locale="fr", now=NOW) == date(2031, 7, 14)
     assert dates.read("14 March 31", locale="en", now=NOW) == date(2031, 3, 14)
     assert dates.read("14 July 31", locale="en", now=NOW) == date(1931, 7, 14)
     assert dates.read("14/03/99", locale="fr", now=NOW) == date(1999, 3, 14)
     assert dates.read("99/03/14", locale="en", now=NOW) == date(1999, 3, 14)
     assert dates.read("99/03/14", locale="fa", now=NOW) == date(2020, 6, 3)
     assert dates.read("15062031", locale="fr", now=NOW) == date(2031, 6, 15)
+
+
+@pytest.mark.parametrize(("year", "born"), [(1970, 1945), (2031, 1985), (2150, 2085), (2999, 2985)])
+def test_two_digit_years_lie_before_now_and_not_before_the_machines_clock(year: int, born: int) -> None:
+    now = datetime(year, 6, 15, tzinfo=UTC)
+    for written in (f"14/03/{born % 100} AD", f"14 March {born % 100}", f"14/03/{born % 100}"):
+        assert dates.read(written, locale="fr", now=now) == date(born, 3, 14)
 
 
 def test_a_run_of_eight_digits_begins_with_the_year_where_it_can() -> None:
