@@ -2,25 +2,32 @@
 
 Who the agent is, which call they handle and what they may do come from a dependency of yours, never from the request.
 Grants stay on the server: a reply says that the caller is verified, and `redeem` uses the grant up.
+Every reply of a route has one of two shapes, `StepOut` or `ErrorOut`, and none is cached.
 """
 
 # Without postponed annotations: FastAPI reads those of the routes, which name a type of their router.
 
 from collections.abc import Awaitable, Callable, Coroutine
 from decimal import Decimal
+from itertools import takewhile
 from typing import Annotated, Any, Final, Self, TypeAlias
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
+from kyc_verify._flows.asking import load, permit
+from kyc_verify._flows.context import read_session
 from kyc_verify.call import Call, Stake
-from kyc_verify.decision import Step
+from kyc_verify.decision import Grant, Step
 from kyc_verify.errors import (
     BackendError,
     Busy,
+    ConfigurationError,
     ConflictError,
     InvalidTransition,
     KycVerifyError,
@@ -34,6 +41,10 @@ __all__ = ["router"]
 
 _Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 _LONGEST: Final = 10_000
+_MOST: Final = 2**17
+"""Bytes a body may have: the longest answer in JSON's longest spelling is 120,000."""
+_ROUNDED: Final = 10**9
+"""From here on a float does not hold the six places that an amount may have."""
 
 _STATUS: Final[tuple[tuple[type[KycVerifyError], int], ...]] = (
     (NotVerified, 403),
@@ -43,9 +54,31 @@ _STATUS: Final[tuple[tuple[type[KycVerifyError], int], ...]] = (
     (ConflictError, 409),
     (Busy, 503),
     (BackendError, 503),
+    (ConfigurationError, 500),
     (KycVerifyError, 400),
 )
 """The first class that fits says the status."""
+
+_CODES: Final = {
+    400: "invalid_request", 401: "not_logged_in", 403: "not_allowed", 405: "wrong_method", 413: "too_large",
+    415: "not_json",
+}  # fmt: skip
+"""Codes of what HTTP refuses; ``http_404`` and the like for the rest."""
+
+
+def _exact(value: object) -> object:
+    """Refuse a large number with a point: JSON's reader has rounded it by now, and another sum would be verified."""
+    if isinstance(value, float):
+        if not abs(value) < _ROUNDED:
+            msg = "write an amount of a billion or more as a text"
+            raise ValueError(msg)
+        return Decimal(repr(value))
+    return value
+
+
+_Amount: TypeAlias = Annotated[
+    Decimal, BeforeValidator(_exact), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
 
 
 class _Model(BaseModel):
@@ -55,7 +88,7 @@ class _Model(BaseModel):
 class StakeIn(_Model):
     """What is moved, and to whom."""
 
-    amount: Decimal
+    amount: _Amount
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     payee: _Id | None = None
 
@@ -134,34 +167,124 @@ class ErrorOut(BaseModel):
     reason: str | None = None
 
 
+_NAMES: Final = frozenset(
+    ("session_id", *StakeIn.model_fields, *OpenIn.model_fields, *AnswerIn.model_fields, *StepUpIn.model_fields)
+) | frozenset(RedeemIn.model_fields)
+"""The words of a request that a reply may hold; every other may be the client's."""
+
+
 class _Route(APIRoute):
-    """Turns the library's errors into replies, and lets no reply quote what was typed."""
+    """Turns what goes wrong into replies of one shape, lets none quote what was typed, and none be cached."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        methods = self.methods or set()
+        if scope["method"] in methods:
+            await super().handle(scope, receive, send)
+            return
+        allow = {"Allow": ", ".join(sorted(methods))}
+        response = _refusal(HTTPException(405, "this is not done with this method; see Allow", headers=allow))
+        await response(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
             try:
-                return await handle(request)
-            except RequestValidationError as error:
-                # The framework's own reply would send back the value that was wrong: an answer, perhaps.
-                where = sorted({".".join(map(str, each["loc"])) for each in error.errors()})
-                return _reply(422, ErrorOut(code="invalid_request", message=f"wrong or missing: {', '.join(where)}"))
-            except KycVerifyError as error:
-                status = next(status for kind, status in _STATUS if isinstance(error, kind))
-                reason = error.reason if isinstance(error, NotVerified) else None
-                return _reply(status, ErrorOut(code=error.code, message=str(error), reason=reason))
+                if self.body_field is not None and not _is_json(request):
+                    raise HTTPException(415, "send application/json")  # noqa: TRY301 - one place makes the replies
+                response = await handle(Request(request.scope, _bounded(request.receive)))
+            except (RequestValidationError, HTTPException, KycVerifyError) as error:
+                return _refusal(error)
+            response.headers["Cache-Control"] = "no-store"
+            return response
 
         return handled
 
 
-def _reply(status: int, body: ErrorOut) -> JSONResponse:
-    headers = {"Cache-Control": "no-store"} | ({"Retry-After": "1"} if status == 503 else {})  # noqa: PLR2004
-    return JSONResponse(body.model_dump(exclude_none=True), status_code=status, headers=headers)
+def _is_json(request: Request) -> bool:
+    """Whether the body says that it is JSON, whatever the framework's version takes for it: a form cannot say so."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _no_store(response: Response) -> None:
+def _bounded(receive: Receive) -> Receive:
+    """Receive a body up to its limit: the framework reads it whole before it asks who is logged in."""
+    left = _MOST
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"a body has at most {_MOST} bytes")
+        return message
+
+    return bounded
+
+
+def _refusal(error: RequestValidationError | HTTPException | KycVerifyError) -> Response:
+    headers: dict[str, str] = {}
+    if isinstance(error, RequestValidationError):
+        status, body = 422, ErrorOut(code="invalid_request", message=_faults(error))
+    elif isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+        detail: object = error.detail
+        message = detail if isinstance(detail, str) else "this request was refused"
+        body = ErrorOut(code=_CODES.get(status, f"http_{status}"), message=message)
+    else:
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        headers = {"Retry-After": "1"} if status == 503 else {}  # noqa: PLR2004
+        reason = error.reason if isinstance(error, NotVerified) else None
+        body = ErrorOut(code=error.code, message=str(error), reason=reason)
+    if status < 400:  # noqa: PLR2004 - your log-in sends them elsewhere
+        response = Response(status_code=status, headers=headers)
+    else:
+        response = JSONResponse(body.model_dump(exclude_none=True), status_code=status, headers=headers)
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _faults(error: RequestValidationError) -> str:
+    """Name what is wrong in our own words: the framework's reply sends back the value, and names the client chose."""
+    faults = error.errors()
+    known = [each["loc"] for each in faults if each["type"] != "extra_forbidden"]
+    where = sorted({_place(loc) for loc in known})
+    said = [f"wrong or missing: {', '.join(where)}"] if where else []
+    return "; ".join([*said, *(["there are unknown fields"] if len(known) < len(faults) else [])])
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Name a place in a request as far as its words are ours."""
+    return ".".join(map(str, [*loc[:1], *takewhile(_NAMES.__contains__, loc[1:])]))
+
+
+async def _grant(verifier: AsyncVerifier, session_id: str, *, call: Call, again: bool) -> Grant:
+    """Return a run's grant, to be redeemed and never to be sent.
+
+    Args:
+        verifier: Whose run it is.
+        session_id: The run.
+        call: Who asks; only the run's own agent, in its own call, gets this far.
+        again: Whether this may be a request that was done before, its reply lost. The grant is then given though it
+            is used up or too old: the store alone knows which request used it, and refuses every other.
+
+    Raises:
+        NotVerified: there is none.
+    """
+    step = await verifier.status(session_id, call=call)
+    try:
+        return step.require()
+    except NotVerified:
+        if not again:
+            raise
+        ctx = verifier._ctx  # noqa: SLF001 - no verb gives a used grant, and none should
+        case, _ = await load(ctx, read_session(session_id), call)
+        await permit(case)
+        state = case.state
+        if not state.grant or state.grant_until is None:
+            raise
+        token = ctx.hasher.grant_token(case.stored.id, state.grant, key_id=state.grant_key)
+        return Grant(token=token, action=state.action, expires_at=state.grant_until)
 
 
 def router(
@@ -178,12 +301,17 @@ def router(
     Returns:
         A router to include; every route needs the dependency.
 
+    Raises:
+        ConfigurationError: `verifier` is not an `AsyncVerifier`, or `call` cannot be called, or is `Call` itself.
+
     Security:
-        Replies hold no answer, code or grant, errors quote nothing of a request, and nothing is cached.
+        Replies hold no answer, code or grant, errors quote nothing of a request, and nothing is cached. What an
+        `HTTPException` of the dependency says is sent as it is.
     """
-    routes = APIRouter(prefix=prefix, route_class=_Route, tags=["verification"], dependencies=[Depends(_no_store)])
+    _check(verifier, call)
+    routes = APIRouter(prefix=prefix, route_class=_Route, tags=["verification"])
     errors: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorOut} for status in (400, 403, 404, 409, 422, 503)
+        status: {"model": ErrorOut} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
     }  # fmt: skip
     Handled = Annotated[Call, Depends(call)]  # noqa: N806 - a type
 
@@ -237,8 +365,11 @@ def router(
 
     @routes.post("/{session_id}/redeem", responses=errors)
     async def redeem(session_id: _Id, body: RedeemIn, handled: Handled) -> StepOut:
-        """Use the grant up: only this reply says that the action may be done, once."""
-        grant = (await verifier.status(session_id, call=handled)).require()
+        """Use the grant up: only this reply says that the action may be done, once.
+
+        With a request_id, the same request gets the same reply again.
+        """
+        grant = await _grant(verifier, session_id, call=handled, again=body.request_id is not None)
         step = await verifier.redeem(
             grant, subject=body.subject, action=body.action, call=handled,
             stake=body.stake.stake() if body.stake else None, request_id=body.request_id,
@@ -246,3 +377,16 @@ def router(
         return StepOut.of(step)
 
     return routes
+
+
+def _check(verifier: object, call: object) -> None:
+    """Refuse what would fail, or let clients say who they are, only once callers are served."""
+    wrong = []
+    if not isinstance(verifier, AsyncVerifier):
+        wrong.append("router takes an AsyncVerifier: wire one with the same arguments")
+    if not callable(call):
+        wrong.append("call must be a dependency that returns the Call, not the Call of anybody")
+    elif isinstance(call, type) and issubclass(call, Call):
+        wrong.append("call must not be Call itself, which would be read from the query: return one from a function")
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
