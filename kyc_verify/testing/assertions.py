@@ -8,15 +8,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 from kyc_verify.analysis import attack_paths, error_rates, lint
+from kyc_verify.call import Stake
 from kyc_verify.decision import Step, Verdict
 from kyc_verify.errors import UsageError
 from kyc_verify.evidence import Evidence
 from kyc_verify.policy import Policy
 from kyc_verify.policy.policy import bound_to
 from kyc_verify.terms import Outcome
+from kyc_verify.testing._given import a_policy, instead, names, tiers
 from kyc_verify.testing.transcript import Transcript
 from kyc_verify.threats import ThreatModel
 
@@ -76,6 +80,8 @@ def assert_not_verified(call: Played, *, reason: str | None = None) -> None:
         AssertionError: with the transcript; also when it was refused for another reason.
     """
     step = _step(call)
+    if reason is not None and (type(reason) is not str or not reason.strip()):
+        instead("reason takes a word of Decision.missing or a part of the reasons, as in reason='score', or None")
     if step.verdict in {Verdict.VERIFIED, Verdict.EXEMPT}:
         msg = f"the caller got through: {step.verdict.value}\n{_told(call)}"
         raise AssertionError(msg)
@@ -91,17 +97,30 @@ def assert_not_verified(call: Played, *, reason: str | None = None) -> None:
 
 
 def _actions(policy: Policy, action: str | None) -> list[str]:
-    given: object = policy
-    if not isinstance(given, Policy):
-        msg = f"pass a Policy, not a {type(given).__name__}"
-        raise UsageError(msg)
-    wanted = [name for name, rule in policy.actions.items() if not rule.exempt]
+    wanted = [name for name, rule in a_policy(policy).actions.items() if not rule.exempt]
     if action is None:
         return wanted
-    if action not in policy.actions:
+    if type(action) is not str or action not in policy.actions:
         msg = f"the policy has no action {action!r}; it has {', '.join(policy.actions)}"
         raise UsageError(msg)
     return [action]
+
+
+def _asking(policy: Policy, action: str | None) -> list[tuple[str, str, Stake | None]]:
+    """Return what asks for something: in words, the action, and a sum of each of its tiers."""
+    return [
+        (words, name, stake)
+        for name in _actions(policy, action)
+        for words, requirement, stake in tiers(policy, name)
+        if not requirement.exempt
+    ]
+
+
+def _probability(given: object) -> float:
+    fits = isinstance(given, int | float | Fraction | Decimal) and not isinstance(given, bool)
+    if not fits or not 0 <= given <= 1:  # type: ignore[operator]
+        instead("at_most is a probability from 0 to 1, as in at_most=1 / 30")
+    return float(given)  # type: ignore[arg-type]
 
 
 def assert_never_verifies(
@@ -109,6 +128,8 @@ def assert_never_verifies(
     threats: ThreatModel | None = None, runs: int = 1,
 ) -> None:  # fmt: skip
     """Assert that none of these classes is verified more often than that, in every action or one; exactly.
+
+    Each tier of an action's sums is gone through as well, at its largest sum; one that asks nothing verifies nobody.
 
     Args:
         policy: The policy.
@@ -122,32 +143,38 @@ def assert_never_verifies(
         AssertionError: with the class, the rate and the cheapest way in.
         UsageError: no such class or action, or no probability.
     """
-    if isinstance(classes, str):
-        msg = f"classes takes names, as in classes=[{classes!r}]"
-        raise UsageError(msg)
-    if type(at_most) not in (int, float) or not 0 <= at_most <= 1:
-        msg = "at_most is a probability from 0 to 1, as in at_most=1 / 30"
-        raise UsageError(msg)
-    wanted, model = list(classes), policy.threats if threats is None else threats
+    a_policy(policy)
+    wanted, most = names(classes, "classes", "sim_swapper"), _probability(at_most)
+    model = _model(policy, threats)
     if odd := [name for name in wanted if name not in model.names]:
         msg = f"the threat model has no class {', '.join(map(repr, odd))}; it has {', '.join(model.names)}"
         raise UsageError(msg)
     if not wanted:
         msg = f"name at least one class of {', '.join(model.names)}"
         raise UsageError(msg)
+    if type(runs) is not int or runs < 1:
+        instead("runs counts the runs on one customer, from 1")
     told = []
-    for name in _actions(policy, action):
-        within = error_rates(policy, name, threats, runs=runs).within
+    for words, name, stake in _asking(policy, action):
+        within = error_rates(policy, name, threats, stake=stake, runs=runs).within
         for each in wanted:
-            if (rate := within[each][-1]) > at_most:
-                told.append(f"{name}: {each} is verified with probability {rate:.3g}, more than {at_most:.3g}")
-                told += _ways_in(policy, name, threats, each)
+            if (rate := within[each][-1]) > most:
+                told.append(f"{words}: {each} is verified with probability {rate:.3g}, more than {most:.3g}")
+                told += _ways_in(policy, name, threats, each, stake)
     if told:
         raise AssertionError("\n".join(told))
 
 
-def _ways_in(policy: Policy, action: str, threats: ThreatModel | None, name: str) -> list[str]:
-    paths = sorted(attack_paths(policy, action, threats).paths, key=lambda path: -path.probability[name])
+def _model(policy: Policy, threats: object) -> ThreatModel:
+    if threats is None:
+        return policy.threats
+    if not isinstance(threats, ThreatModel):
+        instead(f"threats takes a ThreatModel, such as ThreatModel.default(), not a {type(threats).__name__}")
+    return threats
+
+
+def _ways_in(policy: Policy, action: str, threats: ThreatModel | None, name: str, stake: Stake | None) -> list[str]:
+    paths = sorted(attack_paths(policy, action, threats, stake=stake).paths, key=lambda path: -path.probability[name])
     return [f"    by passing {', '.join(path.checks)}: {path.probability[name]:.3g}" for path in paths[:3]]
 
 
@@ -158,28 +185,28 @@ def assert_monotone(policy: Policy, action: str | None = None) -> None:
         AssertionError: with the two runs.
         UsageError: an action has more than 9 checks; say which it may ask in ``Requirement(checks=...)``.
     """
-    for name in _actions(policy, action):
-        ids = [check.id for check in policy.asked(policy.requirement(name)[0])]
+    for words, name, stake in _asking(policy, action):
+        ids = [check.id for check in policy.asked(policy.requirement(name, stake)[0])]
         if len(ids) > _MOST_CHECKS:
-            msg = f"the action {name!r} has {len(ids)} checks; every outcome is gone through with up to {_MOST_CHECKS}"
+            msg = f"{words!r} has {len(ids)} checks; every outcome is gone through with up to {_MOST_CHECKS}"
             raise UsageError(msg)
         verified: dict[tuple[Outcome, ...], bool] = {}
         for run in itertools.product(_LADDER, repeat=len(ids)):
-            verified[run] = _judged(policy, name, ids, run)
+            verified[run] = _judged(policy, name, stake, ids, run)
             for at, outcome in enumerate(run):
                 if outcome is Outcome.FAIL:
                     continue
                 worse = (*run[:at], _LADDER[_LADDER.index(outcome) - 1], *run[at + 1 :])
                 if verified[worse] and not verified[run]:
                     shown = ", ".join(f"{check} {each.value}" for check, each in zip(ids, run, strict=True))
-                    msg = f"{name}: verified if {ids[at]} is {worse[at].value}, and not in {shown}"
+                    msg = f"{words}: verified if {ids[at]} is {worse[at].value}, and not in {shown}"
                     raise AssertionError(msg)
 
 
-def _judged(policy: Policy, action: str, ids: Sequence[str], run: Sequence[Outcome]) -> bool:
-    bound = bound_to(action, None)
+def _judged(policy: Policy, action: str, stake: Stake | None, ids: Sequence[str], run: Sequence[Outcome]) -> bool:
+    bound = bound_to(action, stake)
     found = [Evidence(check=c, outcome=o, at=_WHEN, bound=bound) for c, o in zip(ids, run, strict=True)]
-    return policy.evaluate(found, action=action, now=_WHEN).verdict is Verdict.VERIFIED
+    return policy.evaluate(found, action=action, now=_WHEN, stake=stake).verdict is Verdict.VERIFIED
 
 
 def assert_no_single_point(policy: Policy, action: str | None = None, *, threats: ThreatModel | None = None) -> None:
@@ -194,6 +221,7 @@ def assert_no_single_point(policy: Policy, action: str | None = None, *, threats
         AssertionError: with how a run goes that shows it, and what to do.
     """
     paths = tuple(f"actions.{name}" for name in _actions(policy, action))
+    _model(policy, threats)
     told = []
     for finding in lint(policy, threats):
         if finding.code in _SINGLE and (
@@ -220,12 +248,14 @@ def assert_uniform(
 
     Raises:
         AssertionError: with the first step that differs.
-        UsageError: not what `Bench.play` returns.
+        UsageError: not what `Bench.play` returns, or by a hasher that does not count its slow hashes.
     """
     here, there = _transcript(known), _transcript(unknown)
     if any(line.sends for line in there.lines):
         msg = f"a message was sent for {there.subject!r}, who is not there\n{there}"
         raise AssertionError(msg)
+    if any(line.hashes is None for line in (*here.lines, *there.lines)):
+        instead("the slow hashes of these calls were not counted: give the bench cheap_hasher(), which counts them")
     for at, (one, other) in enumerate(itertools.zip_longest(here.lines, there.lines)):
         if one is None or other is None:
             msg = f"one call has {len(here.lines)} steps, the other {len(there.lines)}\n{here}\n{there}"

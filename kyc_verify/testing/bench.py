@@ -16,7 +16,7 @@ from kyc_verify._flows.moving import judgement
 from kyc_verify._flows.runner import run_sync
 from kyc_verify.audit import AuditRecord
 from kyc_verify.call import Call, Contact, Customer, Stake
-from kyc_verify.checks import AnswerCheck, AppConfirmation, AuthenticatorCode, Check, OneTimeCode, SignalCheck
+from kyc_verify.checks import AnswerCheck, AuthenticatorCode, OneTimeCode, RecoveryCode
 from kyc_verify.decision import Challenge, Decision, Step
 from kyc_verify.enrollment import AsyncEnroller, Enroller
 from kyc_verify.errors import UsageError
@@ -26,15 +26,15 @@ from kyc_verify.ports import CodeService, SignalSource, Store
 from kyc_verify.session import ENDED
 from kyc_verify.stores import MemoryStore
 from kyc_verify.terms import Secret
-from kyc_verify.testing.callers import Caller
+from kyc_verify.testing._facts import is_async, lists, stored, usual, wired
+from kyc_verify.testing._given import a_policy, instead, mapping
+from kyc_verify.testing.callers import Caller, Part
 from kyc_verify.testing.clock import FakeClock
 from kyc_verify.testing.doubles import (
     FakeCustomers,
     FakeSeeds,
     RecordingObserver,
     RecordingSender,
-    ScriptedService,
-    ScriptedSignals,
 )
 from kyc_verify.testing.hashing import cheap_hasher
 from kyc_verify.testing.stores import CountingStore
@@ -43,25 +43,10 @@ from kyc_verify.verifier import AsyncVerifier, Verifier
 
 __all__ = ["AsyncBench", "Bench"]
 
-_USUAL: Final[Mapping[str, object]] = MappingProxyType(
-    {"digits": "4937", "date": date(2061, 10, 23), "tenure": date(2092, 3, 14), "text": "Lindenhof"}
-)
-"""A fact for each kind that the library ships."""
-
 _MOST_STEPS: Final = 200
 _BATCH: Final = 10_000
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-def _usual(checks: Iterable[Check]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for check in checks:
-        if isinstance(check, AnswerCheck) and check.kind in _USUAL:
-            fact = _USUAL[check.kind]
-            # One answer to two questions would be refused.
-            found[check.id] = f"{fact} {check.id}" if check.kind == "text" else fact
-    return found
 
 
 class _Desk:
@@ -74,27 +59,31 @@ class _Desk:
         clock: FakeClock | None = None, signals: Mapping[str, SignalSource] = _NONE,
         services: Mapping[str, CodeService] = _NONE,
     ) -> None:  # fmt: skip
-        self.policy, self.subject, self.tenant = policy, subject, tenant
+        self.policy, self.subject, self.tenant = a_policy(policy), subject, tenant
         self.store: Store = MemoryStore() if store is None else store
         self.hasher = cheap_hasher() if hasher is None else hasher
         self.clock = FakeClock() if clock is None else clock
-        self.facts = _usual(policy.checks) if facts is None else dict(facts)
+        if not isinstance(self.clock, FakeClock):
+            instead("clock takes a FakeClock, as in FakeClock(datetime(2026, 3, 29, tzinfo=UTC))")
+        named = usual(policy.checks, self.clock.now) if facts is None else facts
+        self.facts = mapping(named, "facts", "facts={'pin': '4937'}")
         self.sender = RecordingSender(clock=self.clock)
         self.observer = RecordingObserver()
         self.senders = dict.fromkeys(("sms", "voice", "email", "callback"), self.sender)
-        sources = {check.source for check in policy.checks if isinstance(check, SignalCheck) and check.source}
-        self.signals: dict[str, Any] = {source: ScriptedSignals(value=False) for source in sources} | dict(signals)
-        apps = {check.service for check in policy.checks if isinstance(check, AppConfirmation)}
-        self.services: dict[str, Any] = {app: ScriptedService() for app in apps} | dict(services)
+        self.signals, self.services = wired(policy.checks, signals, services)
         shows = any(isinstance(check, AuthenticatorCode) for check in policy.checks)
         self.seeds = FakeSeeds({subject: totp.new_seed()}) if shows else None
         if contacts is None:
             contacts = (Contact(number=number, since=self.clock.now - timedelta(days=5 * 365)),)
-        unstored = {name: fact for name, fact in self.facts.items() if not self._stored(name)}
+        elif isinstance(contacts, Contact) or not isinstance(contacts, Iterable):
+            instead("contacts takes all of them, as in contacts=[Contact(number='+33612345678')]")
+        unstored = {name: fact for name, fact in self.facts.items() if not stored(policy.checks, name)}
         self.customers = FakeCustomers({subject: Customer(language=language, contacts=tuple(contacts), facts=unstored)})
         self.call = Call(id="call-881", agent="agent-7", number=number, attestation="A")
+        self.codes: dict[str, list[str]] = {}
+        self._read: dict[str, str] = {}
         self._wire()
-        if not inspect.iscoroutinefunction(self.store.enroll):
+        if not is_async(self.store):
             self._enroll_now()
 
     verifier: Any
@@ -102,18 +91,23 @@ class _Desk:
     _before: int = 0
     """How many messages had been sent before this call."""
 
-    def _stored(self, check_id: str) -> bool:
-        check = next((each for each in self.policy.checks if each.id == check_id), None)
-        return not isinstance(check, AnswerCheck) or check.stored
-
     def _enrollable(self) -> dict[str, object]:
-        return {name: fact for name, fact in self.facts.items() if self._stored(name)}
+        issued = lists(self.policy.checks, self.facts)
+        return {
+            name: fact for name, fact in self.facts.items() if stored(self.policy.checks, name) and name not in issued
+        }
 
     def _enroll_now(self) -> None:
+        self.clock.back(days=2)
+        enroller = Enroller(self.policy, **self._wiring)
         if facts := self._enrollable():
-            self.clock.back(days=2)
-            Enroller(self.policy, **self._wiring).enroll(self.subject, facts, by="crm-import")
-            self.clock.advance(days=2)
+            enroller.enroll(self.subject, facts, by="crm-import")
+        for name in lists(self.policy.checks, self.facts):
+            self._listed(name, enroller.issue_codes(self.subject, name, by="crm-import"))
+        self.clock.advance(days=2)
+
+    def _listed(self, name: str, codes: Iterable[Secret]) -> None:
+        self.codes[name] = [code.reveal() for code in codes]
 
     def _wire(self) -> None:
         """Make the fronts anew."""
@@ -145,6 +139,11 @@ class _Desk:
             return "000000" if check.channel.value in self.services else self.sender.code()
         if isinstance(check, AuthenticatorCode):
             return self._shown(check)
+        if isinstance(check, RecoveryCode):
+            # Each is good once: the next of the list for each challenge, the same again for the same.
+            if challenge.id not in self._read and self.codes.get(check.id):
+                self._read[challenge.id] = self.codes[check.id].pop(0)
+            return self._read.get(challenge.id, "0" * (check.digits + 1))
         if not isinstance(check, AnswerCheck):
             return "yes"
         fact = self.facts.get(challenge.check, "I do not know")
@@ -176,6 +175,34 @@ class _Desk:
         lines: list[Line] = []
         sent = self._before = len(self.sender.messages)
         logged = yield from self._log()
+
+        def told(decision: Decision | None, audit: list[AuditRecord], broke: str = "") -> Transcript:
+            played = Transcript(
+                caller=given.name,
+                subject=subject,
+                action=action,
+                call=part.call,
+                lines=tuple(lines),
+                decision=decision,
+                sends=tuple(self.sender.messages[sent:]),
+                audit=tuple(audit[len(logged) :]),
+                broke=broke,
+            )
+            recent.append(played)
+            return played
+
+        try:
+            yield from self._conversation(lines, part, subject, action, stake)
+        except Exception as error:
+            told(None, [], f"{type(error).__name__}: {error}")
+            raise
+        audit = yield from self._log()
+        return told((yield self._looked_back(lines[-1].reply.session_id)), audit)
+
+    def _conversation(
+        self, lines: list[Line], part: Part, subject: str, action: str, stake: Stake | None
+    ) -> Generator[Any, Any, None]:
+        """Open, and answer to the end; each step is a line."""
         with part.played(self):  # type: ignore[arg-type]
             counted = self._counted()
             step = yield self.verifier.open(subject, action=action, call=part.call, stake=stake)
@@ -190,20 +217,6 @@ class _Desk:
                 else:
                     step = yield self.verifier.respond(challenge.id, said, call=part.call)
                 lines.append(self._line(step, counted, challenge=challenge, said=said))
-        audit = yield from self._log()
-        decision = yield self._looked_back(step.session_id)
-        played = Transcript(
-            caller=given.name,
-            subject=subject,
-            action=action,
-            call=part.call,
-            lines=tuple(lines),
-            decision=decision,
-            sends=tuple(self.sender.messages[sent:]),
-            audit=tuple(audit[len(logged) :]),
-        )
-        recent.append(played)
-        return played
 
     def _looked_back(self, session_id: str) -> Any:  # noqa: ANN401 - a decision, or what must be awaited for it
         """Return the decision behind a run, without the record that explaining it would leave."""
@@ -245,8 +258,8 @@ class Bench(_Desk):
     Args:
         policy: What is tried.
         facts: By check id, what the customer knows, enrolled two days before the clock's time by ``crm-import``; facts
-            of checks that store nothing become ``Customer.facts``. None: something for every shipped kind of answer.
-            Empty: nothing is enrolled.
+            of checks that store nothing become ``Customer.facts``; for a `RecoveryCode` anything: a list is issued.
+            None: something for every shipped kind of answer. Empty: nothing is enrolled.
         subject: The customer.
         number: Their number; the call comes from it, with attestation A.
         language: Theirs, as the CRM has it.
@@ -263,6 +276,7 @@ class Bench(_Desk):
         observer: What the verifier tells.
         customers: The CRM.
         seeds: Of authenticator apps, by customer, if the policy asks for their codes.
+        codes: By check id, what the customer has left of lists of recovery codes.
         call: A call of the customer's.
         verifier: Over all of it.
         enroller: Over the same store.
@@ -280,7 +294,7 @@ class Bench(_Desk):
     enroller: Enroller
 
     def _wire(self) -> None:
-        if inspect.iscoroutinefunction(self.store.open):
+        if is_async(self.store):
             msg = "the store's verbs are coroutine functions: use AsyncBench"
             raise UsageError(msg)
         self._counting = CountingStore(self.store)
@@ -325,6 +339,9 @@ class AsyncBench(_Desk):
     @classmethod
     def beside(cls, bench: Bench) -> AsyncBench:
         """Return one that shares everything with a `Bench`: store, clock, doubles, customer."""
+        given: object = bench
+        if not isinstance(given, Bench):
+            instead(f"beside takes a Bench, as in AsyncBench.beside(Bench(my_policy())), not a {type(given).__name__}")
         made = cls.__new__(cls)
         vars(made).update(vars(bench))
         made._wire()  # noqa: SLF001 - of its own class
@@ -338,7 +355,10 @@ class AsyncBench(_Desk):
     async def enroll(self) -> None:
         """Enroll the facts, two days ago."""
         self.clock.back(days=2)
-        await self.enroller.enroll(self.subject, self._enrollable(), by="crm-import")
+        if facts := self._enrollable():
+            await self.enroller.enroll(self.subject, facts, by="crm-import")
+        for name in lists(self.policy.checks, self.facts):
+            self._listed(name, await self.enroller.issue_codes(self.subject, name, by="crm-import"))
         self.clock.advance(days=2)
 
     def _looked_back(self, session_id: str) -> Coroutine[Any, Any, Decision | None]:

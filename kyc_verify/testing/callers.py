@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from kyc_verify.decision import Challenge
 from kyc_verify.errors import UsageError
 from kyc_verify.terms import Outcome
 from kyc_verify.testing import _acting as acting
+from kyc_verify.testing._given import instead, mapping, names
 from kyc_verify.testing.doubles import ScriptedService, ScriptedSignals
 from kyc_verify.threats import GENUINE, ThreatModel
 
@@ -57,11 +59,10 @@ class Caller:
         Raises:
             UsageError: a check id where a collection of them belongs.
         """
-        for given, name in ((forgets, "forgets"), (misspells, "misspells")):
-            if isinstance(given, str):
-                msg = f"{name} takes a collection of check ids, as in {name}={{{given!r}}}"
-                raise UsageError(msg)
-        return _Genuine(dict(facts or {}), frozenset(forgets), frozenset(misspells))
+        said = mapping({} if facts is None else facts, "Caller.genuine", "Caller.genuine({'pin': '4937'})")
+        return _Genuine(
+            said, frozenset(names(forgets, "forgets", "pin")), frozenset(names(misspells, "misspells", "pin"))
+        )
 
     @staticmethod
     def of_class(
@@ -82,7 +83,13 @@ class Caller:
         Raises:
             UsageError: when it is played: there is no such class, or nothing is known to say for an outcome.
         """
-        return _OfClass(name, threats, seed, dict(says))
+        own = mapping(says, "says", "says={('pin', Outcome.FAIL): '0000'}")
+        for key in own:
+            if not (isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Outcome)):  # noqa: PLR2004
+                instead(
+                    f"says goes by check id and outcome, as in says={{('pin', Outcome.FAIL): '0000'}}, not by {key!r}"
+                )
+        return _OfClass(name, threats, seed, own)
 
     @staticmethod
     def answers(said: Mapping[str, Said]) -> Caller:
@@ -94,11 +101,20 @@ class Caller:
         if not isinstance(given, Mapping):
             msg = "Caller.answers takes a mapping of check ids to what is said, as in Caller.answers({'pin': '0000'})"
             raise UsageError(msg)
+        for name, each in given.items():
+            if not (each is None or isinstance(each, str) or _takes_a_challenge(each)):
+                example = f"{{{name!r}: lambda challenge: '0000'}}"
+                instead(f"{name}: say a text, None, or a function of the challenge, as in {example}")
         return _Answers(dict(said))
 
-    def on(self, bench: _Desk, *, action: str, stake: Stake | None, call: Call) -> Part:
-        """Return the part they play in one call on a bench."""
-        raise NotImplementedError
+    def on(self, bench: _Desk, *, action: str, stake: Stake | None, call: Call) -> Part:  # noqa: ARG002 - of others
+        """Return the part they play in one call on a bench.
+
+        Raises:
+            UsageError: it was made with none of `genuine`, `of_class` and `answers`.
+        """
+        msg = "make a caller with Caller.genuine(), Caller.of_class('stranger') or Caller.answers({'pin': '0000'})"
+        raise UsageError(msg)
 
 
 _Desk: TypeAlias = "Bench | AsyncBench"
@@ -185,6 +201,9 @@ class _OfClass(Caller):
         self._class, self._threats, self._seed, self._says = name, threats, seed, says
 
     def on(self, bench: _Desk, *, action: str, stake: Stake | None, call: Call) -> Part:
+        _known(bench, {name for name, _ in self._says})
+        if bench.policy.requirement(action, stake)[0].exempt:
+            return Part(call=call, say=bench.heard)
         setting = Setting.of(bench.policy, action, threats=self._threats, stake=stake)
         if self._class not in {GENUINE, *setting.threats.names}:
             known = ", ".join((GENUINE, *setting.threats.names))
@@ -199,10 +218,13 @@ class _OfClass(Caller):
             if isinstance(check, SignalCheck):
                 call, value = self._shown(bench, check, outcome, call)
                 if check.source is not None:
+                    _scripted(bench.signals, "signals", check.source, ScriptedSignals)
                     signals[check.source] = value
             elif isinstance(check, AppConfirmation):
+                _scripted(bench.services, "services", check.service, ScriptedService)
                 services[check.service] = outcome
             elif isinstance(check, OneTimeCode) and check.channel.value in bench.services:
+                _scripted(bench.services, "services", check.channel.value, ScriptedService)
                 services[check.channel.value] = outcome
         turns = dict.fromkeys(outcomes, 0)
 
@@ -251,6 +273,27 @@ class _OfClass(Caller):
         if found is None:
             raise UsageError(_unknown(check, outcome, "what they say"))
         return found
+
+
+def _scripted(ports: Mapping[str, Any], kind: str, name: str, double: type) -> None:
+    """Refuse what could not be told what to say: the drawn outcome would not be the played one."""
+    if not isinstance(found := ports.get(name), double):
+        instead(
+            f"Caller.of_class draws what {kind}[{name!r}] says, and yours, a {type(found).__name__}, cannot be told: "
+            f"leave it out, or give the bench {kind}={{{name!r}: {double.__name__}(...)}}"
+        )
+
+
+def _takes_a_challenge(given: object) -> bool:
+    if not callable(given):
+        return False
+    try:
+        inspect.signature(given).bind("challenge")
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # nobody knows
+    return True
 
 
 def _outcome(drawn: float, cells: Mapping[Outcome, Any]) -> Outcome:

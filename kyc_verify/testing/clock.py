@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from kyc_verify.call import aware
 from kyc_verify.errors import UsageError
+from kyc_verify.testing._given import a_span
 
 __all__ = ["START", "FakeClock"]
 
@@ -29,7 +30,7 @@ class FakeClock:
     """
 
     def __init__(self, start: datetime = START) -> None:
-        self.now = aware(start, "start")
+        self.now = aware(start, "start").astimezone(UTC)
 
     def __call__(self) -> datetime:
         """Return the time."""
@@ -40,26 +41,36 @@ class FakeClock:
 
     def advance(self, by: timedelta = timedelta(0), **more: float) -> None:
         """Go on by a timedelta, or by its arguments: ``advance(minutes=5)``."""
-        self.now += by + timedelta(**more)
+        self.now = self._instant() + a_span(by, more, "advance")
 
     def back(self, by: timedelta = timedelta(0), **more: float) -> None:
         """Go back, as clocks of servers do."""
-        self.now -= by + timedelta(**more)
+        self.now = self._instant() - a_span(by, more, "back")
+
+    def _instant(self) -> datetime:
+        # In a zone of its own a day with a change of clocks would have the wrong length.
+        return self.now.astimezone(UTC)
 
     def to(self, moment: datetime) -> None:
         """Go to a moment, back or forth."""
-        self.now = aware(moment, "moment")
+        self.now = aware(moment, "moment").astimezone(UTC)
 
     def to_leap_day(self) -> None:
-        """Go to noon, UTC, of the next 29 February that is not past."""
-        year = self.now.astimezone(UTC).year
-        while True:
+        """Go to noon, UTC, of the next 29 February that is not past.
+
+        Raises:
+            UsageError: there is none before the year 10000.
+        """
+        year = self._instant().year
+        while year <= MAXYEAR:
             if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
                 noon = datetime(year, 2, 29, 12, tzinfo=UTC)
                 if noon >= self.now:
                     self.now = noon
                     return
             year += 1
+        msg = "there is no 29 February left before the year 10000"
+        raise UsageError(msg)
 
     def to_dst_change(self, zone: str) -> None:
         """Go to the last second before a zone's clocks change next: an hour of that night is missing, or there twice.
@@ -69,10 +80,10 @@ class FakeClock:
         """
         try:
             place = ZoneInfo(zone)
-        except (ValueError, OSError, KeyError) as error:
+        except (ValueError, TypeError, OSError, KeyError) as error:
             msg = f"no time zone {zone!r} is known here; write one as 'Europe/Paris', and install tzdata if none is"
             raise UsageError(msg) from error
-        start = self.now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        start = self._instant().replace(microsecond=0) + timedelta(seconds=1)
         hours = (start + timedelta(hours=at) for at in range(2 * 366 * 24))
         found = next((h for h in hours if _offset(h, place) != _offset(h + timedelta(hours=1), place)), None)
         if found is None:

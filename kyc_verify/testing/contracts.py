@@ -13,12 +13,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from kyc_verify.ports import Store
-from kyc_verify.testing._contract import crowds
+from kyc_verify.testing._contract import crowds, restarting
+from kyc_verify.testing._contract.belonging import Belonging
 from kyc_verify.testing._contract.claiming import Claiming
 from kyc_verify.testing._contract.committing import Committing
 from kyc_verify.testing._contract.counting import Counting
@@ -28,14 +29,18 @@ from kyc_verify.testing._contract.exactness import Exactness
 from kyc_verify.testing._contract.keeping import Keeping
 from kyc_verify.testing._contract.layers import CheckContract
 from kyc_verify.testing._contract.opening import Opening
+from kyc_verify.testing._contract.purging import Purging
 from kyc_verify.testing._contract.redeeming import Redeeming
+from kyc_verify.testing._contract.restarting import Restart, Restarting
 from kyc_verify.testing._contract.senders import SenderContract
 from kyc_verify.testing._contract.sources import SignalContract
 
 __all__ = ["CheckContract", "SenderContract", "SignalContract", "StoreContract"]
 
 
-class StoreContract(Opening, Claiming, Committing, Counting, Redeeming, Keeping, Exactness, Crowds):
+class StoreContract(
+    Opening, Claiming, Committing, Counting, Redeeming, Keeping, Purging, Belonging, Exactness, Restarting, Crowds
+):
     """Every promise of `kyc_verify.ports.Store`, for a store whose verbs are plain or coroutine functions.
 
     Write one fixture, ``make_store``: a function without arguments that opens the store, empty at the start of each
@@ -43,7 +48,8 @@ class StoreContract(Opening, Claiming, Committing, Counting, Redeeming, Keeping,
     `functools.partial` of something that can be imported.
 
     Attributes:
-        durable: Whether what was acknowledged survives a restart. False skips that test: do not serve callers from it.
+        durable: Whether what was acknowledged survives a restart and a crash. False skips the tests of it: do not serve
+            callers from it.
         multiprocess: Whether several processes may share the store. False skips their tests: serve from one process.
     """
 
@@ -78,14 +84,27 @@ class StoreContract(Opening, Claiming, Committing, Counting, Redeeming, Keeping,
         yield other
         other.done()
 
-    @pytest.fixture
-    def reopened(self, make_store: MakeStore) -> Iterator[Desk]:
-        """Yield the same store, opened once more after the first was closed."""
+    @pytest.fixture(params=["closed", "killed"])
+    def restart(self, request: pytest.FixtureRequest, make_store: MakeStore) -> Iterator[Restart]:
+        """Yield what does some work on the store, ends the store, and opens it again.
+
+        ``closed``: the store is closed first, as at an orderly end. ``killed``: the work is done in a process of its
+        own that ends there and then, as in a crash, so that what is only saved by closing is lost. Either way the store
+        is opened again after that, and is never open twice: it may lock whatever it lives in for itself.
+        """
         if not self.durable:
             pytest.skip("durable = False: a restart forgets everything")
-        other = Desk(make_store())
-        yield other
-        other.done()
+        end = restarting.killed if request.param == "killed" else restarting.closed
+        opened: list[Desk] = []
+
+        def again(work: restarting.Work) -> tuple[Any, Desk]:
+            found = end(make_store, work)
+            opened.append(Desk(make_store()))
+            return found, opened[-1]
+
+        yield again
+        for each in opened:
+            each.done()
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -11,6 +11,7 @@ from kyc_verify.call import Customer
 from kyc_verify.errors import UsageError
 from kyc_verify.ports import Message, Notice, SignalQuery
 from kyc_verify.terms import Outcome, Secret
+from kyc_verify.testing._given import an_error, instead, mapping
 
 __all__ = [
     "FakeCustomers", "FakeSeeds", "RecordingObserver", "RecordingSender", "ScriptedService", "ScriptedSignals",
@@ -35,6 +36,12 @@ class RecordingSender:
         self, *, fail: Exception | None = None, delay: timedelta = timedelta(0), copies: int = 1,
         clock: Callable[[], datetime] | None = None,
     ) -> None:  # fmt: skip
+        if fail is not None:
+            an_error(fail, "fail")
+        if not isinstance(delay, timedelta):
+            instead(f"delay takes a timedelta, as in delay=timedelta(seconds=5), not {delay!r}")
+        if type(copies) is not int or copies < 0:
+            instead("copies counts how often a message arrives, from 0")
         self.messages: list[Message] = []
         self.fail, self.delay, self.copies = fail, delay, copies
         self._clock = clock
@@ -108,7 +115,8 @@ class FakeCustomers:
     """
 
     def __init__(self, customers: Mapping[str, Customer], *, fail: Exception | None = None) -> None:
-        self._customers = dict(customers)
+        example = "FakeCustomers({'cust-42': Customer()})"
+        self._customers: dict[str, Customer] = mapping(customers, "FakeCustomers", example)
         self.asked: list[str] = []
         self.fail = fail
 
@@ -142,7 +150,8 @@ class FakeSeeds:
     """
 
     def __init__(self, seeds: Mapping[str, Secret | str | Exception]) -> None:
-        self._seeds = dict(seeds)
+        example = "FakeSeeds({'cust-42': totp.new_seed()})"
+        self._seeds: dict[str, Secret | str | Exception] = mapping(seeds, "FakeSeeds", example)
         self.asked: list[tuple[str, str]] = []
 
     def get(self, subject: str, check: str) -> Secret | str | None:
@@ -178,7 +187,7 @@ class ScriptedSignals:
     def get(self, query: SignalQuery) -> object:
         """Answer as told."""
         self.queries.append(query)
-        if isinstance(self.value, Exception):
+        if isinstance(self.value, Exception) or (isinstance(self.value, type) and issubclass(self.value, Exception)):
             raise self.value
         return self.value(query) if callable(self.value) else self.value
 

@@ -62,12 +62,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Show the calls that a failed test played."""
-    del item
+    """Show the calls that a failed test, or a fixture of it, played."""
+    del item, call
     report = yield
     module = sys.modules.get(_TRANSCRIPTS)
-    if module is not None and call.when == "call" and report.failed:
-        for number, each in enumerate(module.recent, 1):
+    if module is not None and report.failed:
+        for number, each in module.recent:
             report.sections.append((f"call {number}", str(each)))
     return report
 

@@ -6,18 +6,13 @@ import inspect
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from kyc_verify.errors import StoreError, UsageError
 from kyc_verify.ports import Store
+from kyc_verify.testing._given import VERBS, a_store, an_error
 
 __all__ = ["VERBS", "CountingStore", "FailingStore"]
-
-VERBS: Final = (
-    "ready", "open", "begin", "commit", "redeem", "load", "enroll", "set_standing", "note", "erase", "records", "purge",
-    "close",
-)  # fmt: skip
-"""The verbs of a store."""
 
 
 def _verb(name: str) -> Callable[..., Any]:
@@ -34,6 +29,8 @@ class _Wrapped:
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
+        if isinstance(inner, type) or not any(callable(getattr(inner, verb, None)) for verb in VERBS):
+            a_store(inner, type(self).__name__)
         self._lock = Lock()
 
     def _call(self, name: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -88,7 +85,7 @@ class FailingStore(_Wrapped):
         error: What is raised; a `StoreError` by default.
 
     Raises:
-        UsageError: no such verb, or `at` is no count.
+        UsageError: no such verb or mode, `at` is no count, or the inner one no store.
 
     Attributes:
         calls: How many calls there were of what may fail.
@@ -109,7 +106,10 @@ class FailingStore(_Wrapped):
         if at is not None and (type(at) is not int or at < 1):
             msg = "at counts the calls from 1"
             raise UsageError(msg)
-        self.error = StoreError("this store fails as it was told to") if error is None else error
+        if mode not in {"before", "after"}:
+            msg = f"mode is 'before' (nothing is done) or 'after' (it is done, and the reply is lost), not {mode!r}"
+            raise UsageError(msg)
+        self.error = StoreError("this store fails as it was told to") if error is None else an_error(error, "error")
         self.calls = 0
 
     def _call(self, name: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

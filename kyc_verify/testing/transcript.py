@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,9 +13,6 @@ from kyc_verify.decision import Decision, Grant, Step, Verdict
 from kyc_verify.ports import Message
 
 __all__ = ["Line", "Transcript", "recent"]
-
-recent: Final[deque[Transcript]] = deque(maxlen=8)
-"""The last calls played in this process; the pytest plugin shows those of a test that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +51,7 @@ class Transcript:
         decision: The whole of the judgement, with its waterfall; None where the run has not ended.
         sends: What was sent while it lasted.
         audit: What was recorded while it lasted.
+        broke: What was raised in the middle of it, in words; empty when it came to its end.
     """
 
     caller: str
@@ -64,6 +62,7 @@ class Transcript:
     decision: Decision | None
     sends: tuple[Message, ...]
     audit: tuple[AuditRecord, ...]
+    broke: str = ""
 
     @property
     def step(self) -> Step:
@@ -90,7 +89,8 @@ class Transcript:
         return self.step.require()
 
     def __str__(self) -> str:
-        shown = [f"{self.caller} calls as {self.subject!r} and wants {self.action!r}: {self.verdict.value}"]
+        end = f"broken off by {self.broke}" if self.broke else self.verdict.value
+        shown = [f"{self.caller} calls as {self.subject!r} and wants {self.action!r}: {end}"]
         for line in self.lines:
             if line.check is not None:
                 shown.append(f"  {line.check}: {line.question}")
@@ -102,3 +102,27 @@ class Transcript:
         shown += [f"  sent by {each.channel} to {each.destination}: {each.text}" for each in self.sends]
         shown += [f"  recorded {each.seq}: {each.event.value} {dict(each.detail)}" for each in self.audit]
         return "\n".join(shown)
+
+
+class Recent:
+    """The last calls played in this process, with their numbers; the pytest plugin shows those of a failed test."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[int, Transcript]] = deque(maxlen=8)
+        self._count = 0
+
+    def append(self, played: Transcript) -> None:
+        """Keep one."""
+        self._count += 1
+        self._kept.append((self._count, played))
+
+    def clear(self) -> None:
+        """Forget them, and count from 1 again."""
+        self._kept.clear()
+        self._count = 0
+
+    def __iter__(self) -> Iterator[tuple[int, Transcript]]:
+        return iter(tuple(self._kept))
+
+
+recent: Final = Recent()

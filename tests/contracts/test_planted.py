@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import inspect
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -33,8 +36,10 @@ from kyc_verify.ports import (
 )
 from kyc_verify.stores import MemoryStore, SQLiteStore
 from kyc_verify.testing import StoreContract
-from kyc_verify.testing._contract import crowds
+from kyc_verify.testing._contract import crowds, restarting
 from kyc_verify.testing._contract.desk import Desk
+from tests.contracts.faulty import Faulty
+from tests.contracts.statements import Misworded
 
 Sealing = Callable[..., AuditRecord]
 
@@ -42,22 +47,10 @@ _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Faulty:
-    """A sound store inside, and one fault outside."""
-
-    fails: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, inner: Store) -> None:
-        self.inner = inner
-        self.eight = threading.Barrier(crowds.EIGHT)
-
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        return getattr(self.inner, verb)
-
-    def together(self) -> None:
-        """Let all of a crowd look before one of them acts."""
-        if threading.current_thread() is not threading.main_thread():
-            self.eight.wait(30)
+def written(store: Store) -> AbstractContextManager[sqlite3.Connection]:
+    """Write past the verbs of the sound store in memory."""
+    assert isinstance(store, MemoryStore)
+    return store._writing()
 
 
 def change_of(fault: Callable[[Change], Change]) -> Callable[..., Any]:
@@ -1072,6 +1065,65 @@ class MakesTextOfDetails(Faulty):
         return [replace(each, detail={key: str(value) for key, value in each.detail.items()}) for each in found]
 
 
+# ── In the wrong order, or once too often ────────────────────────────────────────────────────────────────────────────
+
+
+class SpendsAndThenClears(Faulty):
+    fails = ("test_what_is_cleared_is_cleared_before_it_is_spent",)
+
+    def commit(self, change: Change, seal: Sealing, now: datetime) -> Committed:
+        done = self.inner.commit(replace(change, clear=()), seal, now)
+        with written(self.inner) as db:
+            for key in change.clear:
+                db.execute("DELETE FROM charges WHERE tenant = ? AND key = ?", (change.tenant, key))
+        return done
+
+
+class KeepsErasedGrants(Faulty):
+    fails = ("test_an_erased_subject_redeems_nothing",)
+
+    def erase(self, tenant: str, subject: str, seal: Sealing, now: datetime) -> bool:
+        with written(self.inner) as db:
+            kept = db.execute("SELECT * FROM grants WHERE tenant = ? AND subject = ?", (tenant, subject)).fetchall()
+        done = self.inner.erase(tenant, subject, seal, now)
+        with written(self.inner) as db:
+            for row in kept:
+                marks = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO grants VALUES ({marks})", tuple(row))  # noqa: S608 - question marks
+        return done
+
+
+def added(store: Store, redemption: Redemption) -> None:
+    """Add a sum once more."""
+    if redemption.charge is not None:
+        micros = int(redemption.charge.amount * 10**6)
+        with written(store) as db:
+            where = (redemption.tenant, redemption.charge.key)
+            found = db.execute("SELECT micros FROM stakes WHERE tenant = ? AND key = ?", where).fetchone()
+            total = micros + (0 if found is None else int(found[0]))
+            db.execute("INSERT OR REPLACE INTO stakes VALUES (?, ?, ?, 1)", (*where, str(total)))
+
+
+class AddsSumsOfReplays(Faulty):
+    fails = ("test_the_same_request_succeeds_again",)
+
+    def redeem(self, redemption: Redemption, seal: Sealing, now: datetime) -> Redeemed:
+        found = self.inner.redeem(redemption, seal, now)
+        if found.replayed:
+            added(self.inner, redemption)
+        return found
+
+
+class AddsRefusedSums(Faulty):
+    fails = ("test_a_refused_sum_leaves_the_grant_open",)
+
+    def redeem(self, redemption: Redemption, seal: Sealing, now: datetime) -> Redeemed:
+        found = self.inner.redeem(redemption, seal, now)
+        if found.reason == "agent":
+            added(self.inner, redemption)
+        return found
+
+
 # ── More than one connection ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1094,11 +1146,33 @@ class ReadsStale(Faulty):
 
 
 class ForgetsOnRestart(Faulty):
-    fails = ("test_everything_survives_a_restart",)
+    fails = ("test_everything_survives_a_restart", "test_a_counter_survives_a_restart")
 
     def __init__(self, inner: Store) -> None:
         super().__init__(MemoryStore())
         inner.close()
+
+
+class WritesWhenClosed(Faulty):
+    """As what keeps all in memory does, and saves it at its end: a crash forgets what was acknowledged."""
+
+    fails = ("test_everything_survives_a_restart", "test_a_counter_survives_a_restart")
+    ends = restarting.killed
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(MemoryStore())
+        assert isinstance(inner, SQLiteStore)
+        inner.close()
+        self.file = Path(inner._path).with_suffix(".saved")
+        if self.file.exists():
+            with closing(sqlite3.connect(self.file)) as saved:
+                saved.backup(self.inner._db)
+
+    def close(self) -> None:
+        if self.inner._db is not None:
+            with closing(sqlite3.connect(self.file)) as saved:
+                self.inner._db.backup(saved)
+        self.inner.close()
 
 
 class LosesTheLastSecond(Faulty):
@@ -1134,27 +1208,37 @@ class LosesTheLastSecond(Faulty):
 # ── Playing the contract ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def play(test: str, make_store: Callable[[], Any]) -> None:
+def opened(fault: type[Faulty] | None, path: Path | None) -> Any:
+    """Open a store, in a file or in memory, with a fault or without."""
+    inner = MemoryStore() if path is None else SQLiteStore(path)
+    return inner if fault is None else fault(inner)
+
+
+def play(test: str, make_store: Callable[[], Any], ends: Callable[..., object]) -> None:
     """Run one test of the contract, in threads where it wants a crowd."""
     work = getattr(StoreContract(), test)
     wanted = inspect.signature(work).parameters
-    desk = Desk(make_store())
-    others = [Desk(make_store()) for name in wanted if name in {"another", "reopened"}]
-    given: Mapping[str, Any] = {
-        "desk": desk,
-        "crowd": crowds.in_threads(desk.store),
-        **dict.fromkeys(("another", "reopened"), others[0] if others else None),
-    }
+    desks = [Desk(make_store()) for name in wanted if name in {"desk", "another"}]
+
+    def restart(before: restarting.Work) -> tuple[Any, Desk]:
+        found = ends(make_store, before)
+        desks.append(Desk(make_store()))
+        return found, desks[-1]
+
+    given: dict[str, Any] = {"restart": restart}
+    if desks:
+        given |= {"desk": desks[0], "another": desks[-1], "crowd": crowds.in_threads(desks[0].store)}
     try:
         work(**{name: given[name] for name in wanted})
     finally:
-        for each in (desk, *others):
+        for each in desks:
             with suppress(KycVerifyError):
                 each.done()
 
 
 def planted() -> list[type[Faulty]]:
-    return sorted(Faulty.__subclasses__(), key=lambda each: each.__name__)
+    kinds = [*Faulty.__subclasses__(), *Misworded.__subclasses__()]
+    return sorted((each for each in kinds if each is not Misworded), key=lambda each: each.__name__)
 
 
 CASES = [(fault, test) for fault in planted() for test in fault.fails]
@@ -1162,17 +1246,10 @@ CASES = [(fault, test) for fault in planted() for test in fault.fails]
 
 @pytest.mark.parametrize(("fault", "test"), CASES, ids=[f"{fault.__name__}-{test[5:]}" for fault, test in CASES])
 def test_a_fault_fails_the_tests_that_name_it(fault: type[Faulty], test: str, tmp_path: Path) -> None:
-    more = {"another", "reopened"} & set(inspect.signature(getattr(StoreContract, test)).parameters)
-
-    def sound() -> Store:
-        return SQLiteStore(tmp_path / "sound.db") if more else MemoryStore()
-
-    def faulty() -> Faulty:
-        return fault(SQLiteStore(tmp_path / "faulty.db") if more else MemoryStore())
-
-    play(test, sound)
+    filed = {"another", "restart"} & set(inspect.signature(getattr(StoreContract, test)).parameters)
+    play(test, partial(opened, None, tmp_path / "sound.db" if filed else None), fault.ends)
     with pytest.raises((AssertionError, KycVerifyError)):
-        play(test, faulty)
+        play(test, partial(opened, fault, tmp_path / "faulty.db" if filed else None), fault.ends)
 
 
 def test_every_test_of_the_contract_fails_for_some_fault() -> None:
@@ -1182,4 +1259,53 @@ def test_every_test_of_the_contract_fails_for_some_fault() -> None:
 
 def test_every_fault_is_named_by_a_test() -> None:
     assert all(fault.fails for fault in planted())
-    assert len(planted()) >= 70
+    assert len(planted()) >= 100
+
+
+# ── What is no fault ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Locked(SQLiteStore):
+    """A sound store of one process, which may be open once at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = path.with_suffix(".lock").open("w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        super().__init__(path)
+
+    def close(self) -> None:
+        super().close()
+        self.lock.close()
+
+
+@pytest.mark.parametrize("ends", [restarting.closed, restarting.killed])
+@pytest.mark.parametrize("test", ["test_everything_survives_a_restart", "test_a_counter_survives_a_restart"])
+def test_a_store_that_locks_its_file_for_itself_is_sound(
+    test: str, ends: Callable[..., object], tmp_path: Path
+) -> None:
+    play(test, partial(Locked, tmp_path / "kyc.db"), ends)
+
+
+# ── A process that ends ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fail(_: Desk) -> None:
+    raise StoreError
+
+
+def vanish(_: Desk) -> None:
+    os._exit(1)
+
+
+@pytest.mark.parametrize(
+    ("make_store", "work", "told"),
+    [
+        (lambda store=MemoryStore: store(), fail, "functools.partial"),
+        (MemoryStore, fail, "StoreError"),
+        (MemoryStore, vanish, "before the work was done"),
+    ],
+    ids=["not importable", "failed", "gone"],
+)
+def test_work_that_came_to_no_end_is_told(make_store: Callable[[], Any], work: restarting.Work, told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        restarting.killed(make_store, work)

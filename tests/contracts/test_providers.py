@@ -33,6 +33,8 @@ class TestCamara(SignalContract):
 
 
 class TestCamaraThatIsOut(SignalContract):
+    out = True
+
     @pytest.fixture(
         params=[fails(501, "NOT_IMPLEMENTED"), writes(b"", pause=9.0), says({"swapped": NUMBER})], ids=range(3)
     )

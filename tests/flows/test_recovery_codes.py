@@ -157,8 +157,14 @@ def test_a_list_that_is_used_up_is_unavailable(listed: Desk) -> None:
     assert listed.fresh().open("move").verdict is Verdict.REVIEW
 
 
-def test_without_a_list_it_is_unavailable(listed: Desk) -> None:
-    assert listed.open("move").verdict is Verdict.REVIEW
+def test_without_a_list_it_is_unavailable(make: Callable[..., Desk]) -> None:
+    assert make(lists(), facts={"pin": "4937"}).open("move").verdict is Verdict.REVIEW
+
+
+def test_the_bench_has_a_list_and_reads_the_next_code_of_it(make: Callable[..., Desk]) -> None:
+    desk = make(lists())
+    assert [desk.fresh().play("move").verdict for _ in range(3)] == [Verdict.VERIFIED] * 3
+    assert len(desk.codes["recovery_code"]) == 7
 
 
 def test_wrong_codes_are_counted_on_subject_and_check(make: Callable[..., Desk]) -> None:

@@ -40,17 +40,29 @@ class Counting:
     def test_a_counter_only_moves_forward(self, desk: Desk) -> None:
         """Not to where it stands, not back, by no microsecond; whatever time it is."""
         desk.open()
-        expect(desk.commit().moved, want=False, why="nothing was to be moved")
-        yes(_move(desk, 0), "it is new")
+        expect(desk.commit().moved, want=False, why="a change without a counter must not say that it moved one")
+        yes(_move(desk, 0), "a counter that is new must move")
         for steps in (0, -1, -100_000):
-            yes(not _move(desk, steps), f"{steps} steps on")
+            yes(not _move(desk, steps), f"a counter that stands at 0 must not move to {steps}")
         back = desk.change(counter=counter(), state="back")
-        expect(desk.write(back, now=NOW - 1000 * DAY), Committed(), "clocks go back, counters do not")
+        expect(
+            desk.write(back, now=NOW - 1000 * DAY),
+            Committed(),
+            "a counter must not move back, though the clock has gone back",
+        )
         at = NOW + TICK
-        expect(desk.commit(counter=Counter(key="steps", at=at)).moved, want=True, why="a microsecond is forward")
-        expect(desk.commit(counter=Counter(key="steps", at=at)).moved, want=False, why="it stands there")
-        yes(_move(desk, 100_000), "as far as it likes")
-        yes(not _move(desk, 99_999), "and then never back")
+        expect(
+            desk.commit(counter=Counter(key="steps", at=at)).moved,
+            want=True,
+            why="a counter must move forward by a microsecond",
+        )
+        expect(
+            desk.commit(counter=Counter(key="steps", at=at)).moved,
+            want=False,
+            why="a counter must not move to where it stands",
+        )
+        yes(_move(desk, 100_000), "a counter must move forward as far as it likes")
+        yes(not _move(desk, 99_999), "a counter must never move back")
 
     def test_a_counter_that_stays_stops_the_whole_change(self, desk: Desk) -> None:
         """No state, no charge, no refund, no record; and the same version can still be written."""
@@ -59,30 +71,42 @@ class Counting:
         desk.begin(2)
         before = desk.picture()
         used = desk.change(counter=counter(), spend=(charge("spend"),), refund=True, clear=("tries",), state="used")
-        expect(desk.write(used).moved, want=False, why="it stands there")
-        expect(desk.picture(), before, "nothing was written")
-        expect(desk.write(replace(used, counter=None)).granted, (True,), "the same change without it")
-        expect(desk.load().session.state, "used", "was written")
+        expect(desk.write(used).moved, want=False, why="a counter must not move to where it stands")
+        expect(desk.picture(), before, "a counter that does not move must leave the whole change unwritten")
+        expect(
+            desk.write(replace(used, counter=None)).granted,
+            (True,),
+            "the same change without the counter must still be written",
+        )
+        expect(desk.load().session.state, "used", "the same change without the counter must still be written")
 
     def test_a_change_that_is_not_granted_moves_no_counter(self, desk: Desk) -> None:
         """All of a change or nothing."""
         desk.open()
         desk.commit(spend=(charge("full", 1),))
         refused = desk.commit(spend=(charge("full", 1),), only_if_granted=True, counter=counter())
-        expect((refused.granted, refused.moved), ((False,), False), "not granted")
+        expect(
+            (refused.granted, refused.moved),
+            ((False,), False),
+            "a change that is not granted must not say that it moved a counter",
+        )
         done = desk.commit(spend=(charge("spend"),), only_if_granted=True, counter=counter())
-        expect((done.granted, done.moved), ((True,), True), "it had not been moved")
+        expect(
+            (done.granted, done.moved),
+            ((True,), True),
+            "a change that is not granted must leave the counter where it stood",
+        )
 
     def test_counters_are_of_one_name_and_one_tenant(self, desk: Desk) -> None:
         """And are no budgets: neither takes from the other."""
         desk.open()
         desk.open("s-1", tenant="u")
-        yes(_move(desk, 5), "new")
-        yes(_move(desk, 0, key="Steps"), "another name")
-        yes(_move(desk, 0, tenant="u"), "another tenant")
-        yes(not _move(desk, 5), "where it stood")
+        yes(_move(desk, 5), "a counter that is new must move")
+        yes(_move(desk, 0, key="Steps"), "a counter of another name must be another counter")
+        yes(_move(desk, 0, tenant="u"), "a counter of another tenant must be another counter")
+        yes(not _move(desk, 5), "a counter must not move to where it stands, whatever others did")
         desk.commit(spend=(charge("tries", 1),))
-        expect(desk.spent(charge("tries")), [1], "a budget")
+        expect(desk.spent(charge("tries")), [1], "a counter must take nothing from a budget")
 
     def test_a_counter_outlives_purge_and_erasure(self, desk: Desk) -> None:
         """What was used is never good again."""
@@ -91,22 +115,18 @@ class Counting:
         desk.purge(NOW + 40_000 * DAY)
         desk.erase()
         desk.open("s-2")
-        yes(not _move(desk, 0, "s-2"), "still used")
-        yes(_move(desk, 1, "s-2"), "the next one is not")
-
-    def test_a_counter_survives_a_restart(self, desk: Desk, reopened: Desk) -> None:
-        """Durable like everything else."""
-        desk.open()
-        _move(desk, 3)
-        desk.done()
-        yes(not _move(reopened, 3), "still used")
-        yes(_move(reopened, 4), "and it goes on")
+        yes(not _move(desk, 0, "s-2"), "a counter must stay where it stood, after a purge and an erasure")
+        yes(_move(desk, 1, "s-2"), "a counter must still move forward")
 
     def test_one_of_eight_moves_a_counter(self, desk: Desk, crowd: Crowd) -> None:
         """Eight sessions with the same code; the others write nothing."""
         for n in range(EIGHT):
             desk.start(f"s-{n}", "cust-1")
-        expect(sorted(crowd(move_own)), [False] * 7 + [True], "exactly one")
+        expect(
+            sorted(crowd(move_own)),
+            [False] * 7 + [True],
+            "of eight who move a counter to the same place exactly one must succeed",
+        )
         desk.intact(EIGHT + 1)
 
     def test_of_eight_places_the_last_is_reached(self, desk: Desk, crowd: Crowd) -> None:
@@ -114,6 +134,9 @@ class Counting:
         for n in range(EIGHT):
             desk.start(f"s-{n}", "cust-1")
         moved = [n for n in crowd(move_on) if n is not None]
-        yes(EIGHT - 1 in moved, "the furthest is forward of all others")
+        yes(EIGHT - 1 in moved, "who moves a counter furthest must succeed, whoever came first")
         desk.intact(EIGHT + len(moved))
-        yes(not any(desk.commit(f"s-{n}", counter=counter(n)).moved for n in range(EIGHT)), "all are used")
+        yes(
+            not any(desk.commit(f"s-{n}", counter=counter(n)).moved for n in range(EIGHT)),
+            "a counter must stand at the furthest place that anybody moved it to",
+        )

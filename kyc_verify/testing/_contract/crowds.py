@@ -179,35 +179,56 @@ class Crowds:
     def test_one_of_eight_claims_a_turn(self, desk: Desk, crowd: Crowd) -> None:
         """And it is charged once."""
         desk.start("s-1", "cust-1", charge(limit=9))
-        expect(sorted(crowd(claim)), [(False, False)] * 7 + [(True, True)], "exactly one claimant")
-        expect(desk.spent(charge()), [1], "one charge")
+        expect(
+            sorted(crowd(claim)),
+            [(False, False)] * 7 + [(True, True)],
+            "of eight who claim a turn exactly one must have it",
+        )
+        expect(desk.spent(charge()), [1], "a turn that eight claim must be charged once")
 
     def test_one_of_eight_takes_a_spent_turn_over(self, desk: Desk, crowd: Crowd) -> None:
         """The others find it claimed."""
         desk.start("s-1", "cust-1", charge(limit=9))
         desk.begin()
-        expect(sorted(crowd(take_over)), [(False, False)] * 7 + [(True, True)], "exactly one takes it over")
-        expect(desk.spent(charge()), [1], "and nobody pays again")
+        expect(
+            sorted(crowd(take_over)),
+            [(False, False)] * 7 + [(True, True)],
+            "of eight who take a spent turn over exactly one must have it",
+        )
+        expect(desk.spent(charge()), [1], "who takes a turn over must not be charged again")
 
     def test_three_tries_are_three_whoever_claims(self, desk: Desk, crowd: Crowd) -> None:
         """Eight sessions on one budget of three."""
         for n in range(EIGHT):
             desk.start(f"s-{n}", "cust-1", charge())
-        expect(sorted(crowd(claim_own)), [False] * 5 + [True] * 3, "exactly three")
-        expect(desk.spent(charge()), [3], "three charges")
+        expect(
+            sorted(crowd(claim_own)),
+            [False] * 5 + [True] * 3,
+            "of eight tries on a budget of three exactly three must be granted",
+        )
+        expect(desk.spent(charge()), [3], "a budget of three must be charged three times")
 
     def test_three_sends_are_three_whoever_spends(self, desk: Desk, crowd: Crowd) -> None:
         """Eight commits on one budget of three; those that are refused write nothing."""
         for n in range(EIGHT):
             desk.start(f"s-{n}", f"cust-{n}")
-        expect(sorted(crowd(spend_own)), [False] * 5 + [True] * 3, "exactly three")
-        expect(sum(desk.load(f"s-{n}").session.version == 2 for n in range(EIGHT)), 3, "three steps")  # noqa: PLR2004
+        expect(
+            sorted(crowd(spend_own)),
+            [False] * 5 + [True] * 3,
+            "of eight who spend from a budget of three exactly three must be granted",
+        )
+        written = [desk.load(f"s-{n}").session.version for n in range(EIGHT)].count(2)
+        expect(written, 3, "who is granted nothing must write nothing")
         desk.intact(EIGHT + 3)
 
     def test_one_of_eight_writes_a_version(self, desk: Desk, crowd: Crowd) -> None:
         """The others conflict, and leave no record."""
         desk.start()
-        expect(sorted(crowd(write)), ["conflict"] * 7 + ["written"], "exactly one")
+        expect(
+            sorted(crowd(write)),
+            ["conflict"] * 7 + ["written"],
+            "of eight who write the same version exactly one must succeed",
+        )
         desk.intact(2)
 
     def test_one_of_eight_redeems_a_grant(self, desk: Desk, crowd: Crowd) -> None:
@@ -215,16 +236,24 @@ class Crowds:
         desk.open()
         desk.grant()
         found = crowd(redeem)
-        expect((found.count(None), found.count("used")), (1, 7), "exactly one")
+        expect((found.count(None), found.count("used")), (1, 7), "of eight who redeem a grant exactly one must succeed")
         desk.intact(9)
 
     def test_one_request_redeems_once(self, desk: Desk, crowd: Crowd) -> None:
         """All eight succeed, one of them for the first time, and the sum is charged once."""
         desk.open()
         desk.grant()
-        expect(sorted(crowd(redeem_once)), [(None, False)] + [(None, True)] * 7, "one and seven replays")
+        expect(
+            sorted(crowd(redeem_once)),
+            [(None, False)] + [(None, True)] * 7,
+            "of eight with the same request one must redeem, and seven must find that it did",
+        )
         desk.grant(b"2" * 32)
-        expect(desk.redeem(b"2" * 32, charge=stake("4", ceiling="10")).reason, None, "charged once")
+        expect(
+            desk.redeem(b"2" * 32, charge=stake("4", ceiling="10")).reason,
+            None,
+            "a request that comes eight times must be charged once",
+        )
         desk.intact(4)
 
     def test_a_ceiling_holds_for_eight(self, desk: Desk, crowd: Crowd) -> None:
@@ -233,33 +262,57 @@ class Crowds:
             desk.open(f"s-{n}")
             desk.grant(bytes([n]) * 32, f"s-{n}")
         found = crowd(redeem_own)
-        expect((found.count(None), found.count("ceiling")), (3, 5), "exactly three")
+        expect(
+            (found.count(None), found.count("ceiling")), (3, 5), "of eight sums of ten exactly three must fit under 35"
+        )
 
     def test_one_request_opens_one_session(self, desk: Desk, crowd: Crowd) -> None:
         """All eight find the same one, and one run was taken."""
         found = crowd(open_once)
-        expect(len({(session, run) for session, run, _ in found}), 1, "one session, one run number")
-        expect(sorted(replayed for _, _, replayed in found), [False] + [True] * 7, "seven found it")
-        expect(desk.open("s-9").run, 2, "one run was taken")
+        expect(
+            len({(session, run) for session, run, _ in found}),
+            1,
+            "a request that comes eight times must open one session",
+        )
+        expect(
+            sorted(replayed for _, _, replayed in found),
+            [False] + [True] * 7,
+            "of eight with the same request seven must find the session of the first",
+        )
+        expect(desk.open("s-9").run, 2, "a request that comes eight times must take one run number")
 
     def test_eight_runs_have_eight_numbers(self, desk: Desk, crowd: Crowd) -> None:
         """And the subject one key."""
         found = crowd(open_own)
-        expect(sorted(run for run, _ in found), list(range(1, EIGHT + 1)), "none twice, none left out")
-        expect(len({key for _, key in found}), 1, "one key")
-        expect(desk.open("s-9").subject.key, found[0][1], "the one that is kept")
+        expect(
+            sorted(run for run, _ in found),
+            list(range(1, EIGHT + 1)),
+            "eight runs must have eight numbers, none twice and none left out",
+        )
+        expect(len({key for _, key in found}), 1, "eight who open a subject's first session must be given one key")
+        expect(desk.open("s-9").subject.key, found[0][1], "the key they are given must be the one that is kept")
 
     def test_a_day_has_one_key(self, desk: Desk, crowd: Crowd) -> None:
         """Whoever asks first."""
         keys = set(crowd(open_unknown))
-        expect(keys, {desk.open("s-9", "nobody", known=False).subject.key}, "one key")
+        expect(
+            keys,
+            {desk.open("s-9", "nobody", known=False).subject.key},
+            "eight who ask for the key of the day must be given one",
+        )
 
     def test_eight_customers_are_answered_side_by_side(self, desk: Desk, crowd: Crowd) -> None:
         """Their rows are their own, however few there are: nobody is told to try again."""
         for n in range(EIGHT):
             desk.start(f"s-{n}", f"cust-{n}", charge(f"tries-{n}"), charge(f"row-{n}", window=None))
-        expect(crowd(answer_rightly), ["answered"] * EIGHT, "each answered thirty")
-        expect(desk.spent(*[charge(f"tries-{n}") for n in range(EIGHT)]), [0] * EIGHT, "and was given back each try")
+        expect(
+            crowd(answer_rightly), ["answered"] * EIGHT, "nobody may be told to try again because of other customers"
+        )
+        expect(
+            desk.spent(*[charge(f"tries-{n}") for n in range(EIGHT)]),
+            [0] * EIGHT,
+            "every right answer must give its try back",
+        )
         desk.intact(EIGHT * (1 + 30))
 
     def test_a_chain_of_four_writers_has_no_fork_and_no_gap(self, desk: Desk, crowd: Crowd) -> None:
@@ -273,8 +326,11 @@ class Crowds:
         for n in range(EIGHT):
             desk.start(f"s-{n}")
         found = crowd(erase_or_write)
-        expect(found[1::2].count(True), 1, "there was something once")
-        yes(all(each in {"written", "conflict", "unknown_session"} for each in found[::2]), f"no other end: {found}")
+        expect(found[1::2].count(True), 1, "of four who erase a subject exactly one must have found it")
+        yes(
+            all(each in {"written", "conflict", "unknown_session"} for each in found[::2]),
+            f"what is written about a subject that is erased must be written, refused or gone: {found}",
+        )
         subject = desk.open("s-9", now=NOW + DAY).subject
-        expect((dict(subject.credentials), subject.numbers), ({}, ()), "nothing of before")
+        expect((dict(subject.credentials), subject.numbers), ({}, ()), "nothing of before an erasure may be left")
         desk.intact(1 + EIGHT + EIGHT // 2 + found.count("written"))

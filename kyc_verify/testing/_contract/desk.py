@@ -78,9 +78,9 @@ def fails(kind: type[BaseException], work: Callable[[], object], why: str) -> No
     except kind:
         return
     except Exception as error:
-        msg = f"{why}: it raised {type(error).__name__}, not {kind.__name__}"
+        msg = f"{why}: it must raise {kind.__name__}, and raised {type(error).__name__}"
         raise AssertionError(msg) from error
-    msg = f"{why}: it raised nothing, not {kind.__name__}"
+    msg = f"{why}: it must raise {kind.__name__}, and raised nothing"
     raise AssertionError(msg)
 
 
@@ -340,14 +340,14 @@ class Desk:
     def intact(self, records: int, *, tenant: str = "t") -> None:
         """Fail unless the chain is whole and of this length."""
         report = audit.verify(self.records(tenant=tenant), tenant=tenant, keys={"chain-1": CHAIN_KEY})
-        yes(report.intact, "; ".join(report.faults))
-        expect(report.records, records, "as many records as steps")
+        yes(report.intact, f"the audit chain must be whole: {'; '.join(report.faults)}")
+        expect(report.records, records, "there must be as many audit records as steps")
 
     def untouched(self, work: Callable[[], object], kind: type[BaseException], why: str) -> None:
         """Fail unless `work` raises and leaves session, subject, budgets and chain as they were."""
         before = self.picture()
         fails(kind, work, why)
-        expect(self.picture(), before, f"{why}: nothing may be written")
+        expect(self.picture(), before, f"{why}: nothing of it may be written")
 
     def picture(self) -> dict[str, object]:
         """Return all that is to be seen of session ``s-1``: for comparing before and after."""

@@ -42,8 +42,8 @@ class Redeeming:
         """Told without a key, and recorded."""
         desk.open()
         desk.grant()
-        expect(desk.redeem(b"e" * 32), Redeemed(reason="unknown"), "another digest")
-        expect(desk.redeem(tenant="u"), Redeemed(reason="unknown"), "another tenant's")
+        expect(desk.redeem(b"e" * 32), Redeemed(reason="unknown"), "a digest that was never granted must be unknown")
+        expect(desk.redeem(tenant="u"), Redeemed(reason="unknown"), "the other tenant's grant must be unknown")
         desk.intact(2)
         desk.intact(1, tenant="u")
 
@@ -51,55 +51,75 @@ class Redeeming:
         """The first redemption succeeds, with the subject's key and the session; every later one is refused."""
         key = desk.open().subject.key
         desk.grant()
-        expect(desk.redeem(), Redeemed(reason=None, key=key, session="s-1"), "it is open")
-        expect([desk.redeem().reason for _ in range(2)], ["used", "used"], "and then it is used")
+        expect(
+            desk.redeem(),
+            Redeemed(reason=None, key=key, session="s-1"),
+            "an open grant must be redeemed, with its session and the subject's key",
+        )
+        expect([desk.redeem().reason for _ in range(2)], ["used", "used"], "a grant that was redeemed must be used")
         desk.intact(4)
 
     def test_a_grant_holds_until_its_end(self, desk: Desk) -> None:
         """Not at it; and what was refused as too old stays refused, though the clock goes back."""
         desk.open()
         desk.grant(b"1" * 32, expires_at=NOW + DAY)
-        expect(desk.redeem(b"1" * 32, now=NOW + DAY).reason, "expired", "at the end")
-        expect(desk.redeem(b"1" * 32, now=NOW + DAY - TICK).reason, "void", "a microsecond before, but refused already")
+        expect(desk.redeem(b"1" * 32, now=NOW + DAY).reason, "expired", "a grant must be expired at its end")
+        expect(
+            desk.redeem(b"1" * 32, now=NOW + DAY - TICK).reason,
+            "void",
+            "a grant that was refused as too old must stay refused, though the clock goes back",
+        )
         desk.grant(b"2" * 32, expires_at=NOW + DAY)
-        expect(desk.redeem(b"2" * 32, now=NOW + DAY - TICK).reason, None, "a microsecond before")
+        expect(
+            desk.redeem(b"2" * 32, now=NOW + DAY - TICK).reason,
+            None,
+            "a grant must hold until a microsecond before its end",
+        )
 
     def test_a_grant_holds_only_as_it_is_bound(self, desk: Desk) -> None:
         """Each field that differs is its own refusal, and none uses the grant up."""
         desk.open()
         desk.grant()
         for field, reason in _WRONG.items():
-            expect(desk.redeem(bound=binding(**{field: "other"})).reason, reason, f"another {field}")
-        expect(desk.redeem(bound=binding(tenant="u")).reason, "tenant", "another tenant")
-        expect(desk.redeem(bound=binding(roles=())).reason, "role", "a role is gone")
-        expect(desk.redeem(bound=binding(roles=("chief", "clerk"))).reason, None, "a role more does not matter")
+            expect(
+                desk.redeem(bound=binding(**{field: "other"})).reason,
+                reason,
+                f"a grant must be refused to another {field}",
+            )
+        expect(desk.redeem(bound=binding(tenant="u")).reason, "tenant", "a grant must be refused to another tenant")
+        expect(desk.redeem(bound=binding(roles=())).reason, "role", "a grant must be refused once a role is gone")
+        expect(
+            desk.redeem(bound=binding(roles=("chief", "clerk"))).reason,
+            None,
+            "a grant must not be refused for a role more, nor be used up by what was refused",
+        )
 
     def test_a_hold_from_outside_refuses(self, desk: Desk) -> None:
         """With its own word, and uses nothing up."""
         desk.open()
         desk.grant()
-        expect(desk.redeem(hold="inactive").reason, "inactive", "as the flow found")
-        expect(desk.redeem().reason, None, "it is still open")
+        expect(desk.redeem(hold="inactive").reason, "inactive", "a hold from outside must refuse with its own word")
+        expect(desk.redeem().reason, None, "a refusal must leave the grant open")
 
     def test_a_locked_subject_redeems_nothing(self, desk: Desk) -> None:
         """A hold voids what is open; what is granted under it is refused while it lasts."""
         desk.open()
         desk.grant(b"1" * 32)
         desk.stand(Standing.LOCKED)
-        expect(desk.redeem(b"1" * 32).reason, "void", "the hold voided it")
+        expect(desk.redeem(b"1" * 32).reason, "void", "a hold must void what is open")
         desk.grant(b"2" * 32)
-        expect(desk.redeem(b"2" * 32).reason, "locked", "under the hold")
+        expect(desk.redeem(b"2" * 32).reason, "locked", "what is granted under a hold must be refused while it lasts")
         desk.stand(Standing.OPEN)
-        expect(desk.redeem(b"2" * 32).reason, None, "after it")
-        expect(desk.redeem(b"1" * 32).reason, "void", "void stays void")
+        expect(desk.redeem(b"2" * 32).reason, None, "what is granted under a hold must be redeemed after it")
+        expect(desk.redeem(b"1" * 32).reason, "void", "what a hold voided must stay void after it")
 
     def test_a_hold_does_not_show_where_nothing_is_asked(self, desk: Desk) -> None:
         """An exempt action is as open to a locked subject as to any other."""
         desk.open()
         desk.stand(Standing.LOCKED)
         desk.grant()
-        expect(desk.redeem().reason, "locked", "what was verified is held")
-        expect(desk.redeem(exempt=True).reason, None, "what needs no verification is not")
+        expect(desk.redeem().reason, "locked", "a hold must refuse what was verified")
+        expect(desk.redeem(exempt=True).reason, None, "a hold must not refuse what needs no verification")
 
     def test_reasons_come_in_one_order(self, desk: Desk) -> None:
         """Used, void, expired, locked, what it is bound to, the hold from outside, the ceiling."""
@@ -110,18 +130,38 @@ class Redeeming:
         desk.grant(b"2" * 32)
         desk.stand(Standing.LOCKED)
         late = NOW + DAY
-        expect(desk.redeem(b"1" * 32, now=late, **wrong).reason, "used", "before everything")
-        expect(desk.redeem(b"2" * 32, now=late, **wrong).reason, "void", "before its end")
+        expect(
+            desk.redeem(b"1" * 32, now=late, **wrong).reason,
+            "used",
+            "that a grant is used must be said before everything else",
+        )
+        expect(
+            desk.redeem(b"2" * 32, now=late, **wrong).reason,
+            "void",
+            "that a grant is void must be said before that it is expired",
+        )
         desk.grant(b"3" * 32)
-        expect(desk.redeem(b"3" * 32, now=late, **wrong).reason, "expired", "before the hold")
+        expect(
+            desk.redeem(b"3" * 32, now=late, **wrong).reason,
+            "expired",
+            "that a grant is expired must be said before a hold",
+        )
         desk.grant(b"4" * 32)
-        expect(desk.redeem(b"4" * 32, **wrong).reason, "locked", "before what it is bound to")
+        expect(
+            desk.redeem(b"4" * 32, **wrong).reason, "locked", "a hold must be told before what the grant is bound to"
+        )
         desk.stand(Standing.OPEN)
-        expect(desk.redeem(b"4" * 32, **wrong).reason, "agent", "before a hold from outside")
+        expect(
+            desk.redeem(b"4" * 32, **wrong).reason,
+            "agent",
+            "what the grant is bound to must be told before a hold from outside",
+        )
         del wrong["bound"]
-        expect(desk.redeem(b"4" * 32, **wrong).reason, "inactive", "before the ceiling")
+        expect(
+            desk.redeem(b"4" * 32, **wrong).reason, "inactive", "a hold from outside must be told before the ceiling"
+        )
         del wrong["hold"]
-        expect(desk.redeem(b"4" * 32, **wrong).reason, "ceiling", "last of all")
+        expect(desk.redeem(b"4" * 32, **wrong).reason, "ceiling", "the ceiling must be told last")
 
     # ── The same request again ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,17 +169,29 @@ class Redeeming:
         """Without a charge and without a record; another request, or none, finds the grant used."""
         key = desk.open().subject.key
         desk.grant()
-        once = stake("6", ceiling="10")
-        expect(desk.redeem(request="r", charge=once).reason, None, "the first time")
+        once = stake("6", ceiling="30")
+        expect(desk.redeem(request="r", charge=once).reason, None, "a grant must be redeemed the first time")
         for now in (NOW, NOW + 2 * DAY):
             again = desk.redeem(request="r", charge=once, now=now)
-            expect(again, Redeemed(reason=None, replayed=True, key=key, session="s-1"), "the same request")
+            expect(
+                again,
+                Redeemed(reason=None, replayed=True, key=key, session="s-1"),
+                "the same request must succeed again, as a replay",
+            )
         desk.intact(2)
-        expect(desk.redeem(request="R").reason, "used", "another request")
-        expect(desk.redeem().reason, "used", "no request")
-        expect(desk.redeem(request="r", bound=binding(action="close")).reason, "used", "the same, for something else")
+        expect(desk.redeem(request="R").reason, "used", "another request must find the grant used")
+        expect(desk.redeem().reason, "used", "no request must find the grant used")
+        expect(
+            desk.redeem(request="r", bound=binding(action="close")).reason,
+            "used",
+            "the same request for something else must find the grant used",
+        )
         desk.grant(b"2" * 32)
-        expect(desk.redeem(b"2" * 32, charge=stake("4", ceiling="10")).reason, None, "it was charged once")
+        expect(
+            desk.redeem(b"2" * 32, charge=stake("24", ceiling="30")).reason,
+            None,
+            "a replay must not charge the sum again",
+        )
 
     def test_without_a_request_nothing_is_repeated(self, desk: Desk) -> None:
         """Two redemptions without a request are not the same request."""
@@ -147,7 +199,7 @@ class Redeeming:
         desk.grant()
         desk.redeem(request=None)
         again = desk.redeem(request=None)
-        expect((again.reason, again.replayed), ("used", False), "nothing says that it is the same")
+        expect((again.reason, again.replayed), ("used", False), "without a request nothing may be taken for a replay")
 
     # ── Sums ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,34 +214,50 @@ class Redeeming:
         """Exactly to it, and a refused sum is not added."""
         desk.open()
         charges = [stake(each, ceiling="0.3") for each in ("0.1", "0.200001", "0.2", "0.000001")]
-        expect(self._sums(desk, *charges), [None, "ceiling", None, "ceiling"], "0.1 + 0.2 is 0.3")
+        expect(
+            self._sums(desk, *charges),
+            [None, "ceiling", None, "ceiling"],
+            "sums must add up exactly to the ceiling, without those refused: 0.1 + 0.2 is 0.3",
+        )
 
     def test_a_refused_sum_leaves_the_grant_open(self, desk: Desk) -> None:
         """It was not used."""
         desk.open()
         desk.grant()
-        expect(desk.redeem(charge=stake("11", ceiling="10")).reason, "ceiling", "too much")
-        yes(desk.load().grant_open, "nothing was used up")
-        expect(desk.redeem(charge=stake("10", ceiling="10")).reason, None, "a fitting sum")
+        expect(
+            desk.redeem(charge=stake("11", ceiling="10")).reason, "ceiling", "a sum over the ceiling must be refused"
+        )
+        yes(desk.load().grant_open, "a refused sum must leave the grant open")
+        other = desk.redeem(charge=stake("6", ceiling="10"), bound=binding(agent="x"))
+        expect(other.reason, "agent", "a grant in another agent's hands must be refused")
+        expect(
+            desk.redeem(charge=stake("10", ceiling="10")).reason,
+            None,
+            "a sum that fits must be redeemed after one that did not",
+        )
 
     def test_their_number_is_limited(self, desk: Desk) -> None:
         """By count, with or without a ceiling."""
         desk.open()
         charges = [stake("1", count=2)] * 3 + [stake("1", ceiling="100", count=2)]
-        expect(self._sums(desk, *charges), [None, None, "ceiling", "ceiling"], "two are two")
+        expect(
+            self._sums(desk, *charges),
+            [None, None, "ceiling", "ceiling"],
+            "a count of two must let two sums through, with a ceiling or without",
+        )
 
     def test_great_sums_are_exact(self, desk: Desk) -> None:
         """A thousand million million, to the millionth."""
         desk.open()
         great, top = Decimal(10) ** 15, str(Decimal(10) ** 15 + Decimal("0.000001"))
         charges = [stake(str(great), ceiling=top), stake("0.000002", ceiling=top), stake("0.000001", ceiling=top)]
-        expect(self._sums(desk, *charges), [None, "ceiling", None], "to the millionth")
+        expect(self._sums(desk, *charges), [None, "ceiling", None], "great sums must be exact to the millionth")
 
     def test_sums_are_told_apart(self, desk: Desk) -> None:
         """Another key has a sum of its own."""
         desk.open()
         charges = [stake("9", ceiling="10", key=key) for key in ("a", "A", "a")]
-        expect(self._sums(desk, *charges), [None, None, "ceiling"], "each its own")
+        expect(self._sums(desk, *charges), [None, None, "ceiling"], "each key must have a sum of its own")
 
     # ── Records ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -205,8 +273,12 @@ class Redeeming:
 
         for bound in (binding(agent="x"), binding()):
             presented = Redemption(tenant="t", digest=b"d" * 32, binding=bound)
-            expect(desk.run(desk.store.redeem(presented, seal, NOW)), seen[-1], "what was recorded")
-        expect([each.reason for each in seen], ["agent", None], "both were")
+            expect(
+                desk.run(desk.store.redeem(presented, seal, NOW)),
+                seen[-1],
+                "what is returned must be what was recorded",
+            )
+        expect([each.reason for each in seen], ["agent", None], "refusals and successes must both be recorded")
 
     def test_without_a_record_nothing_is_redeemed(self, desk: Desk) -> None:
         """A seal that fails leaves the grant open and the sum as it was."""
@@ -218,9 +290,13 @@ class Redeeming:
 
         presented = Redemption(tenant="t", digest=b"d" * 32, binding=binding(), charge=stake("6", ceiling="10"))
         fails(SealError, lambda: desk.run(desk.store.redeem(presented, broken, NOW)), "the seal failed")
-        yes(desk.load().grant_open, "it was not used")
+        yes(desk.load().grant_open, "a grant whose record failed must not be used")
         desk.intact(1)
-        expect(desk.redeem(charge=stake("10", ceiling="10")).reason, None, "nothing was added to the sum")
+        expect(
+            desk.redeem(charge=stake("10", ceiling="10")).reason,
+            None,
+            "a redemption whose record failed must add nothing to the sum",
+        )
 
     def test_an_erased_subject_redeems_nothing(self, desk: Desk) -> None:
         """Its grants are gone."""
@@ -228,4 +304,7 @@ class Redeeming:
         desk.open()
         desk.grant()
         desk.erase()
-        expect(desk.redeem().reason, "unknown", "gone with the subject")
+        expect(desk.redeem().reason, "unknown", "the grants of an erased subject must be unknown")
+        # Nor do they come back with somebody who is a customer again.
+        desk.open("s-2")
+        expect(desk.redeem().reason, "unknown", "an erased grant must stay gone when the subject comes back")

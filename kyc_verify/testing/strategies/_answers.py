@@ -12,6 +12,7 @@ from typing import Final
 import phonenumbers
 from hypothesis import strategies as st
 
+from kyc_verify.answers.digits import weak_pin
 from kyc_verify.errors import UsageError
 from kyc_verify.terms import LANGUAGES
 from kyc_verify.testing._acting import misspelt
@@ -99,7 +100,7 @@ def _tenures(draw: st.DrawFn, lang: str) -> Answer:
 
 @st.composite
 def _digits(draw: st.DrawFn) -> Answer:
-    fact = draw(st.text("0123456789", min_size=4, max_size=10))
+    fact = draw(st.text("0123456789", min_size=4, max_size=10).filter(lambda digits: not weak_pin(digits)))
     said = _in_script(fact, draw(st.sampled_from(_ZEROS)))
     return Answer(fact=fact, said=draw(st.sampled_from(("", " ", "-"))).join(said))
 
@@ -121,7 +122,12 @@ def _texts(draw: st.DrawFn) -> Answer:
 
 
 def perturbed(text: str) -> st.SearchStrategy[str]:
-    """Return a text as people type it: other case, decomposed, spaces before, between and after. The same answer."""
+    """Return a text as people type it: other case, decomposed, spaces before, between and after. The same answer.
+
+    Raises:
+        UsageError: it is no text.
+    """
+    _text(text, "perturbed")
 
     def changed(how: tuple[str, bool, str]) -> str:
         cased, decomposed, space = how
@@ -133,7 +139,12 @@ def perturbed(text: str) -> st.SearchStrategy[str]:
 
 
 def slips(text: str) -> st.SearchStrategy[str]:
-    """Return a text with one slip: two letters swapped, one dropped, one doubled. Another answer, or nearly it."""
+    """Return a text with one slip: two letters swapped, one dropped, one doubled. Another answer, or nearly it.
+
+    Raises:
+        UsageError: it is no text, or has nothing to slip on.
+    """
+    _text(text, "slips")
     found = [each for each in misspelt(text) if each]
     if not found:
         msg = "there is nothing in this text to slip on"
@@ -147,7 +158,8 @@ def phone_numbers(region: str = "FR") -> st.SearchStrategy[str]:
     Raises:
         UsageError: no such region.
     """
-    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    known = type(region) is str and region in phonenumbers.SUPPORTED_REGIONS
+    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE) if known else None
     if example is None:
         msg = f"no numbers are known of the region {region!r}; write one as 'FR'"
         raise UsageError(msg)
@@ -159,6 +171,12 @@ def phone_numbers(region: str = "FR") -> st.SearchStrategy[str]:
     return (
         st.integers(0, 999).map(ending).filter(lambda number: phonenumbers.is_valid_number(phonenumbers.parse(number)))
     )
+
+
+def _text(given: object, strategy: str) -> None:
+    if not isinstance(given, str):
+        msg = f"{strategy} takes a text, as in {strategy}('Lindenhof'), not a {type(given).__name__}"
+        raise UsageError(msg)
 
 
 def _in_script(text: str, zero: str) -> str:

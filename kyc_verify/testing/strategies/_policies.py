@@ -20,6 +20,7 @@ from kyc_verify.policy._judge import factors_of
 from kyc_verify.policy.policy import bound_to
 from kyc_verify.score import ScoreTable
 from kyc_verify.terms import LANGUAGES, Outcome
+from kyc_verify.testing._given import a_policy
 from kyc_verify.threats import AttackerClass, Likelihoods, Row, ThreatModel
 
 __all__ = ["evidence", "outcomes", "policies", "threat_models"]
@@ -56,7 +57,14 @@ def _columns(draw: st.DrawFn, size: int) -> tuple[Fraction, ...]:
 
 @st.composite
 def threat_models(draw: st.DrawFn, *, rows: Sequence[str] = _ROWS, classes: int | None = None) -> ThreatModel:
-    """Draw a threat model with these rows, and so many classes (one to four by default)."""
+    """Draw a threat model with these rows, and so many classes (one to four by default).
+
+    Raises:
+        UsageError: `classes` is no count.
+    """
+    if classes is not None and (type(classes) is not int or classes < 1):
+        msg = "classes counts the classes of attackers, from 1"
+        raise UsageError(msg)
     names = [f"class_{at}" for at in range(draw(st.integers(1, 4)) if classes is None else classes)]
     table: dict[str, Row] = {}
     for name in rows:
@@ -115,6 +123,14 @@ def policies(
     Raises:
         UsageError: an empty pool, or no model.
     """
+    makers: object = pool
+    if not isinstance(makers, Sequence) or not all(callable(build) for build in makers):
+        msg = "pool takes makers of checks, as in policies(pool=[checks.Pin, lambda: checks.OneTimeCode()])"
+        raise UsageError(msg)
+    given: object = () if threats is None else threats
+    if not isinstance(given, Sequence) or not all(isinstance(each, ThreatModel) for each in given):
+        msg = "threats takes threat models, as in policies(threats=[ThreatModel.default()])"
+        raise UsageError(msg)
     models = _models() if threats is None else tuple(threats)
     if not pool or not models:
         msg = "policies() takes at least one maker of a check and one threat model"
@@ -124,7 +140,8 @@ def policies(
 
 @st.composite
 def _policies(draw: st.DrawFn, pool: Sequence[Callable[[], Check]], models: Sequence[ThreatModel]) -> Policy:
-    made = [build() for build in draw(st.lists(st.sampled_from(pool), min_size=1, max_size=6, unique=True))]
+    built = [build() for build in draw(st.lists(st.sampled_from(pool), min_size=1, max_size=6, unique=True))]
+    made = list({check.id: check for check in built}.values())
     model = draw(st.sampled_from(models))
     by_id = {check.id: check for check in made}
     anything = Requirement(all_of=(made[0].id,), knowledge_only=True)
@@ -154,8 +171,23 @@ def _models() -> tuple[ThreatModel, ...]:
 
 
 @st.composite
-def evidence(draw: st.DrawFn, policy: Policy, *, action: str = "read", now: datetime = _WHEN) -> list[Evidence]:
-    """Draw at most one piece of evidence for each check of a policy, some of it old or bound to something else."""
+def evidence(draw: st.DrawFn, policy: Policy, *, action: str | None = None, now: datetime = _WHEN) -> list[Evidence]:
+    """Draw at most one piece of evidence for each check of a policy, some of it old or bound to something else.
+
+    Args:
+        draw: Hypothesis's own.
+        policy: The policy.
+        action: What bound evidence is bound to, where it is not to something else; None: the policy's first action.
+        now: When; nothing is younger.
+
+    Raises:
+        UsageError: it is no policy, or has no such action.
+    """
+    actions = tuple(a_policy(policy).actions)
+    action = actions[0] if action is None else action
+    if action not in actions:
+        msg = f"the policy has no action {action!r}; it has {', '.join(actions)}"
+        raise UsageError(msg)
     found = []
     for check in policy.checks:
         if draw(st.booleans()):

@@ -1,0 +1,1 @@
+"""What `kyc_verify.testing.leaks` looks with: through objects, frames, logs and stores."""
