@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import migrations, models
 
-from kyc_verify.integrations.django._wiring import engine_of, option
+from kyc_verify.integrations.django._engine import engine_of
+from kyc_verify.integrations.django._wiring import option
 from kyc_verify.stores import SQLAlchemyStore
 
 

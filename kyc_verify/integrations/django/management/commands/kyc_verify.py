@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kyc_verify import audit
+from kyc_verify.errors import ConfigurationError, StoreError
 from kyc_verify.integrations.django._wiring import store, tenant, verifier
 from kyc_verify.verifier import utc_now
 
 __all__ = ["Command"]
 
 _BATCH = 1000
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Command(BaseCommand):
@@ -30,18 +32,28 @@ class Command(BaseCommand):
         """Do it.
 
         Raises:
-            CommandError: the chain is not intact.
+            CommandError: the chain is not intact, a setting is wrong, or the database cannot be used.
         """
         del args
-        if options["verb"] == "purge":
-            if options["days"] < 0:
-                msg = "--days is a number of days"
-                raise CommandError(msg)
-            before, gone = utc_now() - timedelta(days=options["days"]), 0
-            while found := store().purge(before, _BATCH):
-                gone += found
-            self.stdout.write(f"{gone} rows dropped")
-            return
+        try:
+            if options["verb"] == "purge":
+                self._purge(options["days"])
+            else:
+                self._audit()
+        except (ConfigurationError, StoreError) as error:
+            raise CommandError(str(error)) from None
+
+    def _purge(self, days: int) -> None:
+        now = utc_now()
+        if not 0 <= days <= (now - _FIRST).days:
+            msg = f"--days is a number of days, from 0 to {(now - _FIRST).days}"
+            raise CommandError(msg)
+        gone = 0
+        while found := store().purge(now - timedelta(days=days), _BATCH):
+            gone += found
+        self.stdout.write(f"{gone} rows dropped")
+
+    def _audit(self) -> None:
         keys = verifier()._ctx.hasher.keyring.chain_keys()  # noqa: SLF001 - of the same house
         report = audit.verify(_records(), tenant=tenant(), keys=keys)
         if not report.intact:
