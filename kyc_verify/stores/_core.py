@@ -313,7 +313,15 @@ class Core:
 
     def purge(self, before: int, today: str, limit: int) -> int:
         """See `Tables.purge`."""
-        return purge(self._db, self._plans.made, before, today, limit)
+        return purge(self._plans.made, self._read_once, self._change_once, before, today, limit)
+
+    def _read_once(self, statement: Any) -> list[Row]:  # noqa: ANN401 - any statement
+        self._plans.once(self._cursor, statement)
+        return [_plain(row) for row in self._cursor.fetchall()]
+
+    def _change_once(self, statement: Any) -> int:  # noqa: ANN401 - any statement
+        self._plans.once(self._cursor, statement)
+        return self._cursor.rowcount
 
     # ── What belongs to no tenant ────────────────────────────────────────────────────────────────────────────────────
 

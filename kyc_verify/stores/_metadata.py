@@ -1,4 +1,4 @@
-"""The tables as SQLAlchemy knows them, for PostgreSQL, MariaDB, MySQL and SQLite; and their versions.
+"""The tables as SQLAlchemy knows them, for PostgreSQL, MariaDB, MySQL and SQLite.
 
 The columns are those of `_schema`. Text compares byte by byte, case and trailing spaces included; times are whole
 microseconds in 64 bits; nothing is ever cut: a value that does not fit fails.
@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -22,23 +21,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    inspect,
-    select,
-    text,
 )
 from sqlalchemy.dialects import mysql, postgresql
 
-from kyc_verify.errors import ConfigurationError, StoreError
+from kyc_verify.errors import ConfigurationError
 
-__all__ = ["PREFIX", "VERSION", "Tabled", "check", "migrate", "tabled"]
+__all__ = ["PREFIX", "VERSION", "Tabled", "kind_of", "tabled"]
 
 PREFIX: Final = "kyc_"
 """Of every table, since the database is the host's."""
 VERSION: Final = 1
 """Version of the schema; a store refuses every other."""
 
-_BOOKS: Final = frozenset({"alembic_version", "django_migrations"})
-"""What tools of migration keep beside the tables; nobody writes there while callers wait."""
 _ID: Final = 200
 _KEY: Final = 200
 
@@ -160,75 +154,3 @@ def tabled(kind: str) -> Tabled:
         "heads": table("heads", tenant(), number("seq"), blob("mac")),
     }  # fmt: skip
     return Tabled(kind=kind, metadata=metadata, of=of)
-
-
-# ── Versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _version(db: Connection, made: Tabled) -> int | None:
-    if not inspect(db).has_table(f"{PREFIX}meta"):
-        return None
-    meta = made.of["meta"]
-    found = db.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
-    return None if found is None else int(found)
-
-
-def migrate(db: Connection) -> int:
-    """Bring the schema to this library's version; again does nothing.
-
-    Returns:
-        The version it is at.
-
-    Raises:
-        StoreError: a newer version of the library wrote it.
-    """
-    made = tabled(kind_of(db.dialect))
-    found = _version(db, made)
-    if found is not None and found > VERSION:
-        raise _newer(found)
-    if found is None:
-        # Version 1. A later one adds its steps here, each for the version before it.
-        made.metadata.create_all(db, checkfirst=True)
-        meta = made.of["meta"]
-        if _version(db, made) is None:
-            db.execute(meta.insert().values(name="schema", value=VERSION))
-    return VERSION
-
-
-def check(db: Connection) -> None:
-    """Refuse a database that is not exactly of this version.
-
-    Raises:
-        StoreError: it has no schema, an older or a newer one, or one that was changed.
-    """
-    made = tabled(kind_of(db.dialect))
-    found = _version(db, made)
-    if found is None:
-        msg = "the database has no tables of this library; make them with `kyc-verify store migrate URL`"
-        raise StoreError(msg)
-    if found > VERSION:
-        raise _newer(found)
-    if found < VERSION:
-        msg = f"the schema has version {found} and this library needs {VERSION}: `kyc-verify store migrate URL`"
-        raise StoreError(msg)
-    there = inspect(db)
-    for table in made.metadata.sorted_tables:
-        columns = {column["name"] for column in there.get_columns(table.name)} if there.has_table(table.name) else set()
-        if missing := sorted({column.name for column in table.columns} - columns):
-            msg = f"the schema is damaged: {table.name} lacks {', '.join(missing)}; restore it from a backup"
-            raise StoreError(msg)
-    if made.kind == "sqlite":
-        _alone(db, made)
-
-
-def _alone(db: Connection, made: Tabled) -> None:
-    """Refuse a file that holds other tables: their writers and this library's would stop one another."""
-    own = {table.name for table in made.metadata.sorted_tables} | _BOOKS
-    names = db.execute(text("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"))
-    if foreign := sorted({str(name) for (name,) in names} - own):
-        msg = f"the file also holds {', '.join(foreign)}; on SQLite give the library a file of its own"
-        raise StoreError(msg)
-
-
-def _newer(found: int) -> StoreError:
-    return StoreError(f"the schema has version {found}, of a newer version of the library; use that")

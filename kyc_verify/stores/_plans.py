@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from sqlalchemy import Dialect, Table, insert
+from sqlalchemy import Dialect, Table, exists, insert, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -66,6 +66,13 @@ class Plans:
             plan = self._plans[key] = self._compiled(self._statements.drop(name, *values))
         self._send(cursor, plan, values)
 
+    def once(self, cursor: DBAPICursor, statement: Any) -> None:  # noqa: ANN401 - any statement
+        """Send a statement that holds its values; it is not kept."""
+        found = statement.compile(dialect=self._dialect(), compile_kwargs={"render_postcompile": True})
+        order = found.positiontup
+        plan = _Plan(text=found.string, order=None if order is None else tuple(order), constants=found.params)
+        self._send(cursor, plan, {})
+
     def _compiled(self, statement: Any) -> _Plan:  # noqa: ANN401 - any statement
         found = statement.compile(dialect=self._dialect())
         order = found.positiontup
@@ -87,7 +94,10 @@ def _inserting(kind: str, table: Table, columns: Sequence[str], changing: Sequen
         new = mysql.insert(table).values(**values)
         if changing:
             return new.on_duplicate_key_update({name: new.inserted[name] for name in changing})
-        return new.prefix_with("IGNORE")
+        # IGNORE would let pass whatever else is wrong, cut what is too long, and have drivers log the key. Who is
+        # second at the same time fails, and is done again. The count of rows is the same however a driver counts.
+        there = exists().where(*[column == p(column.name) for column in table.primary_key])
+        return insert(table).from_select(list(values), select(*values.values()).where(~there))
     given = (postgresql.insert if kind == "postgresql" else sqlite.insert)(table).values(**values)
     if not changing:
         return given.on_conflict_do_nothing()

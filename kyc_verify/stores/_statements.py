@@ -5,12 +5,12 @@ A value is a parameter by the name of what it is; rows that decide are held (``F
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
-    Connection,
     Table,
     and_,
     bindparam,
@@ -25,6 +25,11 @@ from sqlalchemy import (
 from kyc_verify.stores._metadata import PREFIX, Tabled
 
 __all__ = ["MARK", "Statements", "p", "purge"]
+
+Read: TypeAlias = Callable[[Any], Sequence[Sequence[Any]]]
+"""Sends a statement, and returns its rows."""
+Change: TypeAlias = Callable[[Any], int]
+"""Sends a statement, and returns how many rows it changed."""
 
 MARK: Final = "p_"
 """Before a parameter's name: a column's own name is taken where rows are written."""
@@ -289,29 +294,29 @@ class Statements:
         return select(m.c.value).where(m.c.name == p("name"))
 
 
-def purge(db: Connection, made: Tabled, before: int, today: str, limit: int) -> int:
+def purge(made: Tabled, read: Read, change: Change, before: int, today: str, limit: int) -> int:
     """Drop what ended, see `Tables.purge`; returns how many rows went."""
     left = limit
     for name, column in _ENDING:
         table = made.of[name]
-        left -= _purged(db, table, table.c[column] <= before, left)
+        left -= _purged(read, change, table, table.c[column] <= before, left)
     d, s = made.of["days"], made.of["sessions"]
     used = exists().where(s.c.tenant == d.c.tenant, s.c.day == d.c.day)
     # A day's key goes after the day: whom was asked about in vain is then nobody's to find out.
-    left -= _purged(db, d, and_(d.c.day < today, ~used), left)
+    left -= _purged(read, change, d, and_(d.c.day < today, ~used), left)
     return limit - left
 
 
-def _purged(db: Connection, table: Table, ended: Any, limit: int) -> int:  # noqa: ANN401 - a condition
+def _purged(read: Read, change: Change, table: Table, ended: Any, limit: int) -> int:  # noqa: ANN401 - a condition
     """Delete some rows by their keys, and return how many: MariaDB deletes from no subquery with a limit."""
     keys = list(table.primary_key)
     gone = 0
     while gone < limit:
         some = min(_BATCH, limit - gone)
-        found = [tuple(row) for row in db.execute(select(*keys).where(ended).limit(some))]
+        found = [tuple(row) for row in read(select(*keys).where(ended).limit(some))]
         if not found:
             break
-        gone += int(db.execute(delete(table).where(tuple_(*keys).in_(found), ended)).rowcount)
+        gone += change(delete(table).where(tuple_(*keys).in_(found), ended))
         if len(found) < some:
             break
     return gone

@@ -65,8 +65,9 @@ class CompositeStore:
 
     Raises:
         ConfigurationError: a half is of the wrong kind.
-        StoreError: a half cannot be used: the server may forget, its state is unknown, a schema is not the expected
-            one. Verbs raise it too. A Redis that was wiped is never taken for a fresh start: see `accept_loss`.
+        StoreError: Redis does not answer, or may forget; said by name that it may, it only warns. Whether its state is
+            the one that the durable half knows is looked at by the first verb: a Redis that was wiped is never taken
+            for a fresh start, see `accept_loss`.
     """
 
     def __init__(self, *, hot: RedisStore, durable: Verbs) -> None:
@@ -76,6 +77,7 @@ class CompositeStore:
             raise ConfigurationError(msg)
         self._durable = durable
         self._composing = Composing(hot, durable)
+        _now(hot.check())
 
     def __repr__(self) -> str:
         return f"CompositeStore(hot={self._composing.hot!r}, durable={self._durable!r})"
@@ -175,7 +177,7 @@ class CompositeStore:
 
 
 class AsyncCompositeStore:
-    """`CompositeStore` for an `AsyncVerifier`, of async halves.
+    """`CompositeStore` for an `AsyncVerifier`, of async halves; both are looked at by the first verb, or by `ready`.
 
     Args:
         hot: An `AsyncRedisStore`.

@@ -5,13 +5,16 @@ A Redis that may forget is no store: it must write an append-only file and must 
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import RedisError
+from redis.asyncio.client import Pipeline as AsyncPipeline
+from redis.client import Pipeline
+from redis.exceptions import NoPermissionError, RedisError
 
 from kyc_verify.errors import ConfigurationError, StoreError
 from kyc_verify.stores._hot import SCRIPT, Epoch, Hot
@@ -19,7 +22,21 @@ from kyc_verify.stores._hot import SCRIPT, Epoch, Hot
 __all__ = ["AsyncRedisStore", "RedisStore"]
 
 _FAILED: Final = "Redis failed; nothing was revealed: look at the status"
+_FORBIDDEN: Final = (
+    "this account of Redis may not do what the library needs; nothing was revealed: allow it +@read, +@write, "
+    "+@scripting and +info on the keys of its prefix"
+)
+_IN_SCRIPT: Final = ("ACL failure in script", "The user executing the script can't run this command")
+"""How Redis says inside a script that the account may not, since 7 and before."""
 _FIELDS: Final = ("id", "lost")
+_NOTHING: Final = json.dumps({"step": "look", "epoch": "", "budgets": []})
+"""A step of an epoch that there never is: it reads, and does nothing."""
+
+
+def _failed(error: Exception) -> StoreError:
+    """Return what to raise instead: the text of the client's error may hold what was sent, and is not kept."""
+    forbidden = isinstance(error, NoPermissionError) or any(each in str(error) for each in _IN_SCRIPT)
+    return StoreError(_FORBIDDEN if forbidden else _FAILED)
 
 
 def _faults(info: Mapping[str, Any], fsync: str | None) -> list[str]:
@@ -58,23 +75,22 @@ class _OnRedis(Hot):
         failure = None
         try:
             return list(await self._ask(self._script(keys=list(keys), args=[arguments])))
-        except (RedisError, OSError):
-            # Its text may hold what was sent: it is not kept, not even as a context.
-            failure = StoreError(_FAILED)
+        except (RedisError, OSError) as error:
+            failure = _failed(error)
         raise failure
 
     async def check(self) -> None:
-        """Check that what is written is kept; said by name that it need not be, only warn.
+        """Check that what is written is kept (said by name that it need not be, only warn), and that steps can be run.
 
         Raises:
-            StoreError: the server may forget, or does not answer.
+            StoreError: the server may forget, does not answer, or refuses this account what a step needs.
         """
         failure, fsync, info = None, None, {}
         try:
             for section in ("persistence", "memory", "replication"):
                 info.update(await self._ask(self._client.info(section)))
-        except (RedisError, OSError):
-            failure = StoreError(_FAILED)
+        except (RedisError, OSError) as error:
+            failure = _failed(error)
         if failure is not None:
             raise failure
         try:
@@ -86,14 +102,18 @@ class _OnRedis(Hot):
             if not self._allow_data_loss:
                 raise StoreError(msg)
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        await self._run([self._epoch_key()], _NOTHING)
 
     async def read_epoch(self) -> Epoch | None:
         """See `Hot.read_epoch`."""
         failure = None
         try:
             return self._epoch_of(await self._ask(self._client.hmget(self._epoch_key(), *_FIELDS)))
-        except (RedisError, OSError):
-            failure = StoreError(_FAILED)
+        except (RedisError, OSError) as error:
+            failure = _failed(error)
+        except (ValueError, OverflowError):
+            msg = "Redis holds an epoch that the library did not write: give RedisStore a prefix that nobody else uses"
+            failure = StoreError(msg)
         raise failure
 
     async def write_epoch(self, epoch: Epoch, *, over: bool) -> None:
@@ -106,8 +126,8 @@ class _OnRedis(Hot):
             # The id last, by one conditional write: whoever reads it reads the others too.
             for name in ("lost", "id"):
                 await self._ask(self._client.hsetnx(self._epoch_key(), name, fields[name]))
-        except (RedisError, OSError):
-            failure = StoreError(_FAILED)
+        except (RedisError, OSError) as error:
+            failure = _failed(error)
         if failure is not None:
             raise failure
 
@@ -129,8 +149,8 @@ class RedisStore(_OnRedis):
 
     def __init__(self, client: Redis, *, prefix: str = "kyc", allow_data_loss: bool = False) -> None:
         given: object = client
-        if not isinstance(given, Redis):
-            msg = "RedisStore takes a redis.Redis; for a redis.asyncio.Redis use AsyncRedisStore"
+        if not isinstance(given, Redis) or isinstance(given, Pipeline):
+            msg = "RedisStore takes a redis.Redis, not a pipeline of it; for a redis.asyncio.Redis use AsyncRedisStore"
             raise ConfigurationError(msg)
         super().__init__(client, prefix=prefix, allow_data_loss=allow_data_loss)
 
@@ -140,7 +160,7 @@ class AsyncRedisStore(_OnRedis):
 
     def __init__(self, client: AsyncRedis, *, prefix: str = "kyc", allow_data_loss: bool = False) -> None:
         given: object = client
-        if not isinstance(given, AsyncRedis):
-            msg = "AsyncRedisStore takes a redis.asyncio.Redis; for a redis.Redis use RedisStore"
+        if not isinstance(given, AsyncRedis) or isinstance(given, AsyncPipeline):
+            msg = "AsyncRedisStore takes a redis.asyncio.Redis, not a pipeline of it; for a redis.Redis use RedisStore"
             raise ConfigurationError(msg)
         super().__init__(client, prefix=prefix, allow_data_loss=allow_data_loss)

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -35,9 +36,11 @@ from kyc_verify.ports import (
     SubjectSeal,
 )
 from kyc_verify.stores import _metadata as metadata
+from kyc_verify.stores._examining import examine
+from kyc_verify.stores._migrating import BROKEN, migrate, upgrade
 from kyc_verify.stores._rules import closed
 from kyc_verify.stores._tables import Tables
-from kyc_verify.stores._transactions import AGAIN, FAILED, TRIES, Undone, attempt, pause
+from kyc_verify.stores._transactions import AGAIN, FAILED, TRIES, Undone, attempt, pause, told
 from kyc_verify.stores._verbs import Verbs
 
 __all__ = ["AsyncSQLAlchemyStore", "SQLAlchemyStore"]
@@ -69,17 +72,20 @@ class SQLAlchemyStore(Verbs):
     Args:
         engine: Of PostgreSQL, MariaDB or MySQL (InnoDB), or SQLite in a file of the library's own. Its pool must be
             able to give each verb a connection of its own; `echo` must be off, or logs hold hashes.
+        allow_data_loss: Only warn where the server acknowledges commits that are not on disk yet. When the power fails
+            it has forgotten tries that were made, and what was recorded of them: **guesses above the budget**.
 
     Raises:
-        ConfigurationError: the engine is none of these, or shares one connection.
-        StoreError: the database cannot be used, or its schema is not the expected one.
+        ConfigurationError: the engine is none of these, shares one connection, or has no file.
+        StoreError: the database cannot be used: its schema is not the expected one, or the server, or what is set on
+            its connections, may lose something of what is written.
 
     Security:
         A verb that raises `StoreError` has written nothing that helps a caller. Where the acknowledgement of a commit
         was lost, nobody knows whether it was written; the try it was for is then spent.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, allow_data_loss: bool = False) -> None:
         given: object = engine
         if not isinstance(given, Engine):
             msg = "SQLAlchemyStore takes an Engine; for an AsyncEngine use AsyncSQLAlchemyStore"
@@ -87,6 +93,7 @@ class SQLAlchemyStore(Verbs):
         _examine(engine)
         self._engine = engine
         self._closed = False
+        self._look = partial(examine, allow_data_loss=allow_data_loss)
         self._do(lambda _: None, writing=False, check=True)
 
     def __repr__(self) -> str:
@@ -100,22 +107,20 @@ class SQLAlchemyStore(Verbs):
             engine: Of the database; or a connection, whose transaction it then takes part in (for Alembic).
 
         Returns:
-            The version.
+            The version, whoever brought it there: of several at once one does, and the others wait.
 
         Raises:
-            StoreError: it cannot be done, or a newer version of the library wrote the schema.
+            StoreError: it cannot be done; a newer version of the library wrote the schema, or none has.
         """
-        found, failure = 0, None
+        failure = None
         try:
             if isinstance(engine, Connection):
-                return metadata.migrate(engine)
-            with engine.begin() as db:
-                found = metadata.migrate(db)
-        except SQLAlchemyError:
-            failure = StoreError("the schema cannot be made; check the address, and that the account may create tables")
-        if failure is not None:
-            raise failure
-        return found
+                return migrate(engine)
+            with engine.connect() as db:
+                return upgrade(db)
+        except SQLAlchemyError as error:
+            failure = StoreError(told(error) or BROKEN)
+        raise failure
 
     def _write(self, work: Callable[[Tables], T]) -> T:
         return self._do(work, writing=True)
@@ -137,16 +142,16 @@ class SQLAlchemyStore(Verbs):
         failure = None
         try:
             with self._engine.connect() as db:
-                return attempt(db, work, writing=writing, check=check)
+                return attempt(db, work, writing=writing, check=partial(self._look, writing=writing) if check else None)
         except SQLAlchemyError:
             failure = StoreError(FAILED)
         raise failure
 
     def ready(self, now: datetime) -> None:
-        """Check that the database answers, and that its schema is the expected one.
+        """Check that the database answers and can be written to, and what was checked when the store was made.
 
         Raises:
-            StoreError: it does not, or it is not.
+            StoreError: it cannot be used.
         """
         del now
         self._do(lambda _: None, writing=True, check=True)
@@ -180,13 +185,14 @@ class AsyncSQLAlchemyStore:
     """`SQLAlchemyStore` for an `AsyncEngine`; the schema is looked at by the first verb.
 
     Args:
-        engine: As for `SQLAlchemyStore`, with an async driver: asyncpg, psycopg, aiomysql, aiosqlite.
+        engine: As for `SQLAlchemyStore`, with an async driver: asyncpg, psycopg, asyncmy, aiosqlite.
+        allow_data_loss: See `SQLAlchemyStore`.
 
     Raises:
         ConfigurationError: the engine is none of these, or shares one connection.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, allow_data_loss: bool = False) -> None:
         given: object = engine
         if not isinstance(given, AsyncEngine):
             msg = "AsyncSQLAlchemyStore takes an AsyncEngine; for an Engine use SQLAlchemyStore"
@@ -194,6 +200,7 @@ class AsyncSQLAlchemyStore:
         _examine(engine.sync_engine)
         self._engine = engine
         self._checked = self._closed = False
+        self._look = partial(examine, allow_data_loss=allow_data_loss)
 
     def __repr__(self) -> str:
         return "AsyncSQLAlchemyStore()"
@@ -201,15 +208,13 @@ class AsyncSQLAlchemyStore:
     @staticmethod
     async def migrate(engine: AsyncEngine) -> int:
         """See `SQLAlchemyStore.migrate`."""
-        found, failure = 0, None
+        failure = None
         try:
-            async with engine.begin() as db:
-                found = await db.run_sync(metadata.migrate)
-        except SQLAlchemyError:
-            failure = StoreError("the schema cannot be made; check the address, and that the account may create tables")
-        if failure is not None:
-            raise failure
-        return found
+            async with engine.connect() as db:
+                return await db.run_sync(upgrade)
+        except (SQLAlchemyError, OSError) as error:
+            failure = StoreError(told(error) or BROKEN)
+        raise failure
 
     async def _do(self, verb: Callable[[Verbs], T], *, writing: bool = True, check: bool = False) -> T:
         for tries in range(TRIES):
@@ -224,7 +229,8 @@ class AsyncSQLAlchemyStore:
             raise closed()
 
         def work(db: Connection) -> T:
-            return attempt(db, lambda tables: verb(_Bound(tables)), writing=writing, check=check)
+            look = partial(self._look, writing=writing) if check else None
+            return attempt(db, lambda tables: verb(_Bound(tables)), writing=writing, check=look)
 
         failure = None
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ pytest.importorskip("sqlalchemy")
 import sqlalchemy as sa
 
 from kyc_verify import StoreError
+from kyc_verify.ports import Run
 from kyc_verify.stores import SQLAlchemyStore
 from kyc_verify.stores._core import Core
 from kyc_verify.stores._metadata import kind_of, tabled
@@ -107,3 +110,22 @@ def test_cc_07_another_failure_is_not_retried(engine: sa.Engine, monkeypatch: py
     with pytest.raises(StoreError, match="the database failed"):
         desk.begin()
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_cc_07_many_who_open_at_once_share_the_row_that_the_first_one_made(engine: sa.Engine, known: bool) -> None:
+    many = 8
+    wide = sa.create_engine(engine.url, pool_size=many)
+    desk, together = Desk(SQLAlchemyStore(wide)), threading.Barrier(many)
+
+    def opens(n: int) -> bytes | None:
+        together.wait(30)
+        # Each under a name of its own: nothing but the row of the subject, or of the day, is shared.
+        run = Run(key=f"run-{n}", window=timedelta(days=1))
+        return desk.open(f"s-{n}", known=known, run=run).subject.key
+
+    with ThreadPoolExecutor(many) as pool:
+        keys = set(pool.map(opens, range(many)))
+    assert len(keys) == 1
+    assert None not in keys
+    wide.dispose()

@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("redis")
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -41,7 +42,7 @@ from kyc_verify._flows import answering
 from kyc_verify.audit import verify
 from kyc_verify.errors import ConflictError
 from kyc_verify.ports import LEASE
-from kyc_verify.stores import CompositeStore, MemoryStore, RedisStore, SQLiteStore
+from kyc_verify.stores import AsyncRedisStore, CompositeStore, MemoryStore, RedisStore, SQLiteStore
 from kyc_verify.testing import Bench, cheap_hasher
 from kyc_verify.testing._contract.desk import NOW, Desk, charge
 from tests.services import Server
@@ -124,26 +125,53 @@ def intact(bench: Bench) -> list[str]:
 def test_st_02_a_redis_that_may_forget_is_refused_or_warned_of_by_name(
     server: Server, made: Callable[..., Bench], name: str, value: str, told: str, tmp_path: Path
 ) -> None:
+    bench = made(facts={})
     with server.client() as client:
         client.config_set(name, value)
-    bench = made(facts={})
     with pytest.raises(StoreError, match=told):
         bench.store.ready(bench.clock.now)
     with pytest.raises(StoreError, match=told):
         bench.verifier.open(bench.subject, action="know", call=bench.call)
-    with server.client() as client:
-        loose = CompositeStore(hot=RedisStore(client, allow_data_loss=True), durable=SQLiteStore(tmp_path / "loose.db"))
+    with server.client() as client, SQLiteStore(tmp_path / "loose.db") as durable:
+        with pytest.raises(StoreError, match=told):
+            CompositeStore(hot=RedisStore(client), durable=durable)
+        with pytest.warns(RuntimeWarning, match=told):
+            loose = CompositeStore(hot=RedisStore(client, allow_data_loss=True), durable=durable)
         with pytest.warns(RuntimeWarning, match=told):
             loose.ready(bench.clock.now)
-        loose.close()
 
 
 def test_a_replica_is_refused(server: Server, made: Callable[..., Bench]) -> None:
+    bench = made(facts={})
     with server.client() as client:
         client.replicaof("127.0.0.1", 1)
-    bench = made(facts={})
     with pytest.raises(StoreError, match="connect to the primary"):
         bench.store.ready(bench.clock.now)
+    with pytest.raises(StoreError, match="connect to the primary"):
+        made(facts={})
+
+
+@pytest.mark.parametrize("missing", ["-eval", "-evalsha", "-@scripting", "-info", "-hmget"])
+def test_an_account_that_may_not_do_what_a_verb_needs_is_refused(server: Server, missing: str, tmp_path: Path) -> None:
+    with server.client() as client:
+        rights = ["-eval", "-evalsha"] if missing == "-eval" else [missing]
+        client.execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", *rights)
+    with (
+        Redis(unix_socket_path=str(server.socket), username="app", password="pw", socket_timeout=5) as client,
+        SQLiteStore(tmp_path / "acl.db") as durable,
+        pytest.raises(StoreError, match=r"this account of Redis may not .* allow it \+@read") as raised,
+    ):
+        CompositeStore(hot=RedisStore(client), durable=durable).ready(NOW)
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("junk", [{"id": "x", "lost": "y"}, {"id": "1", "lost": "9" * 30}])
+def test_an_epoch_that_somebody_else_wrote_is_a_sentence(server: Server, junk: dict[str, str], tmp_path: Path) -> None:
+    with server.client() as client, SQLiteStore(tmp_path / "junk.db") as durable:
+        client.hset("{kyc}:epoch", mapping=junk)
+        with pytest.raises(StoreError, match="a prefix that nobody else uses") as raised:
+            CompositeStore(hot=RedisStore(client), durable=durable).ready(NOW)
+    assert raised.value.__context__ is None
 
 
 def test_settings_that_are_changed_later_are_found_out(server: Server, made: Callable[..., Bench]) -> None:
@@ -173,6 +201,10 @@ def test_halves_of_the_wrong_kind(server: Server) -> None:
             RedisStore(client, prefix="")
         with pytest.raises(ConfigurationError, match="store must have the verbs"):
             Verifier(POLICY, store=RedisStore(client), hasher=cheap_hasher(), customers=Bench(POLICY).customers)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="not a pipeline of it"):
+            RedisStore(client.pipeline())
+    with pytest.raises(ConfigurationError, match="not a pipeline of it"):
+        AsyncRedisStore(AsyncRedis().pipeline())
     with pytest.raises(ConfigurationError, match=r"takes a redis\.Redis"):
         RedisStore("redis://127.0.0.1")  # type: ignore[arg-type]
     assert issubclass(MissingExtraError, ConfigurationError)

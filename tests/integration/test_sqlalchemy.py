@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +26,7 @@ from kyc_verify.stores._core import Core
 from kyc_verify.stores._metadata import VERSION, kind_of, tabled
 from kyc_verify.testing import Bench, Caller, assert_not_verified, assert_verified
 from kyc_verify.testing._contract.desk import NOW, Desk
-from tests.services import database
+from tests.services import asynchronous, database
 
 KINDS = ["postgresql", "mariadb", "sqlite"]
 
@@ -67,7 +69,14 @@ def test_a_migration_of_the_hosts_takes_it_along(engine: sa.Engine) -> None:
     SQLAlchemyStore(engine).ready(NOW)
 
 
-@pytest.mark.parametrize(("version", "told"), [(0, "has version 0 and this library needs"), (99, "newer version")])
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (-1, "version -1, which no version of the library has written; restore the table kyc_meta"),
+        (0, "version 0, which no version of the library has written; restore the table kyc_meta"),
+        (99, "newer version"),
+    ],
+)
 def test_another_version_is_refused(engine: sa.Engine, version: int, told: str) -> None:
     SQLAlchemyStore.migrate(engine)
     store = SQLAlchemyStore(engine)
@@ -77,9 +86,8 @@ def test_another_version_is_refused(engine: sa.Engine, version: int, told: str) 
         SQLAlchemyStore(engine)
     with pytest.raises(StoreError, match=told):
         store.ready(NOW)
-    if version > VERSION:
-        with pytest.raises(StoreError, match="newer version"):
-            SQLAlchemyStore.migrate(engine)
+    with pytest.raises(StoreError, match=told):
+        SQLAlchemyStore.migrate(engine)
 
 
 def test_a_changed_schema_is_refused(engine: sa.Engine) -> None:
@@ -90,20 +98,52 @@ def test_a_changed_schema_is_refused(engine: sa.Engine) -> None:
         SQLAlchemyStore(engine)
 
 
-def test_two_who_migrate_at_once(url: str, engine: sa.Engine) -> None:
+def test_a_schema_without_its_keys_is_refused(engine: sa.Engine) -> None:
+    SQLAlchemyStore.migrate(engine)
+    kind = engine.dialect.name
+    with engine.begin() as db:
+        on = " ON kyc_sessions" if kind == "mysql" else ""
+        db.execute(sa.text(f"DROP INDEX kyc_sessions_request{on}"))
+        # What is left finds the same rows, and forbids none.
+        db.execute(sa.text("CREATE INDEX kyc_sessions_request ON kyc_sessions (tenant, request)"))
+    lost = ["kyc_sessions lacks its unique index kyc_sessions_request"]
+    if kind != "sqlite":
+        with engine.begin() as db:
+            for name in ("kyc_grants", "kyc_records"):
+                key = "PRIMARY KEY" if kind == "mysql" else f"CONSTRAINT {name}_pkey"
+                db.execute(sa.text(f"ALTER TABLE {name} DROP {key}"))
+        lost += [r"kyc_grants lacks its primary key \(tenant, digest\)", r"kyc_records lacks .* \(tenant, seq\)"]
+    for each in lost:
+        with pytest.raises(StoreError, match=each):
+            SQLAlchemyStore(engine)
+
+
+@pytest.mark.parametrize("level", [None, "REPEATABLE READ"])
+def test_all_who_migrate_at_once_get_the_version(url: str, engine: sa.Engine, level: str | None) -> None:
+    options = {} if level is None or url.startswith("sqlite") else {"isolation_level": level}
+    many, together = 4, threading.Barrier(4)
+
+    def migrated(_: int) -> int:
+        own = sa.create_engine(url, poolclass=NullPool, **options)
+        together.wait(30)
+        return SQLAlchemyStore.migrate(own)
+
+    with ThreadPoolExecutor(many) as pool:
+        assert list(pool.map(migrated, range(many))) == [VERSION] * many
+    SQLAlchemyStore(engine).ready(NOW)
+
+
+def test_all_async_who_migrate_at_once_get_the_version(url: str, engine: sa.Engine) -> None:
     del engine
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: _migrated(url), range(2)))
-    assert VERSION in found
-    assert set(found) <= {VERSION, "StoreError"}  # who came second may be told to try again
-    assert _migrated(url) == VERSION
+    own = url.replace("sqlite:", "sqlite+aiosqlite:")
+    if not url.startswith("sqlite"):
+        own = asynchronous(url, "postgresql" if url.startswith("postgresql") else "mariadb")
 
+    async def migrated() -> list[int]:
+        engines = [create_async_engine(own, poolclass=NullPool) for _ in range(4)]
+        return await asyncio.gather(*map(AsyncSQLAlchemyStore.migrate, engines))
 
-def _migrated(url: str) -> Any:
-    try:
-        return SQLAlchemyStore.migrate(sa.create_engine(url, poolclass=NullPool))
-    except StoreError:
-        return "StoreError"
+    assert asyncio.run(migrated()) == [VERSION] * 4
 
 
 # ── Whose connection ─────────────────────────────────────────────────────────────────────────────────────────────────
