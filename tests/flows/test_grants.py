@@ -27,6 +27,7 @@ from kyc_verify import (
     UnknownSession,
     UsageError,
     Verdict,
+    checks,
 )
 from kyc_verify.audit import Event
 from kyc_verify.prompts import text
@@ -471,6 +472,23 @@ def test_transfer_of_what_is_over_is_refused(desk: Desk) -> None:
     step = desk.play("pin", {"pin": "0000"})
     with pytest.raises(InvalidTransition):
         desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"))
+
+
+@pytest.mark.parametrize("change", ["locked", "open"])
+def test_a_transfer_verifies_nobody_even_where_enough_was_shown(make: Callable[..., Desk], change: str) -> None:
+    policy = Policy(
+        name="heavy",
+        checks=[checks.Pin(), checks.AccountTenure(), checks.OneTimeCode()],
+        actions={"a": Requirement(bits="0.9", accept="lossless")},
+    )
+    desk = make(policy)
+    step = desk.say(desk.say(desk.open("a")))
+    assert step.challenge is not None
+    if change == "locked":
+        desk.enroller.lock("cust-42", by="ops", reason="fraud")
+    # The new desk can take none of what is left to ask, and enough was shown already.
+    moved = desk.verifier.transfer(step.session_id, call=desk.another(agent="agent-8"), entries=[Entry.CONFIRM])
+    assert moved.verdict not in {Verdict.VERIFIED, Verdict.EXEMPT}
 
 
 def test_transfer_decides_nothing(desk: Desk) -> None:

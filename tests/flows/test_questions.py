@@ -11,6 +11,7 @@ import pytest
 
 from kyc_verify import Entry, Notice, Outcome, Policy, Requirement, ThreatModel, UsageError, Verdict, checks
 from kyc_verify.answers import Clarify, Forms
+from kyc_verify.prompts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 
 # ── Questions back ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_agent_is_told_what_to_do_with_each_question(desk: Desk) -> None:
+    assert desk.open("pin").reasons == (text("reason.ask", "en"),)
+    assert desk.open("app").reasons == (text("reason.confirm", "en"),)
+    assert desk.open("callback").reasons == (text("reason.confirm", "en"),)
+    assert desk.open("pin", entries=[Entry.DIGITS]).reasons == (text("reason.keypad", "en"),)
 
 
 def test_three_questions_back_and_then_wrong_and_only_then_charged(desk: Desk) -> None:

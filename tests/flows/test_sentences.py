@@ -23,6 +23,7 @@ from kyc_verify import (
     checks,
 )
 from kyc_verify._flows.opening import _new
+from kyc_verify.answers.forms import REFUSALS
 from kyc_verify.stores import MemoryStore
 from kyc_verify.testing import AsyncBench, Bench, FailingStore, cheap_hasher
 
@@ -126,6 +127,13 @@ def test_what_else_a_verb_is_given(desk: Desk) -> None:
         assert said(enroller.enroll, "cust-42", given, by="ops") == facts
     most = dict.fromkeys(map(str, range(64)), "x")
     assert said(enroller.enroll, "cust-42", most, by="ops") != facts
+    refused = {"pin": "1234", "school": "", "one_time_code": "x", "nothing": "x"}
+    assert said(enroller.enroll, "cust-42", refused, by="ops") == "; ".join(
+        f"{name}: {REFUSALS[reason]}"
+        for name, reason in sorted(
+            {"nothing": "unknown_check", "one_time_code": "not_stored", "pin": "weak_pin", "school": "blank"}.items()
+        )
+    )
     for fields in ("birth_date", None, 5):
         assert said(enroller.flag, "cust-42", fields=fields, by="ops", reason="x") == (
             "fields must be a collection of field names"
