@@ -31,9 +31,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+sessions = 0
+"""How many runs of pytest are under way in this process; what is for tests alone looks at it."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker is for."""
+    """Say what the marker is for, and that tests are run."""
+    global sessions  # noqa: PLW0603 - of the process
+    sessions += 1
     config.addinivalue_line("markers", "kyc_exhaustive: goes through everything; run with --kyc-exhaustive only")
+
+
+def pytest_unconfigure() -> None:
+    """Note that a run has ended."""
+    global sessions  # noqa: PLW0603
+    sessions -= 1
 
 
 def pytest_report_header(config: pytest.Config) -> str:
