@@ -280,6 +280,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
         ("SENDERS", {"sms": "site_parts.outbocks"}, "E010", "KYC_VERIFY['SENDERS']['sms'] leads nowhere"),
         ("POLICY", "site_partz.policy", "E010", "No module named 'site_partz'; write 'package.module.name'"),
         ("KEYRING", "site_broken.keyring", "E010", "KYC_VERIFY['KEYRING'] leads nowhere: importing it ends in Runtime"),
+        ("ALLOW_DATA_LOSS", "no", "E010", "KYC_VERIFY['ALLOW_DATA_LOSS'] is True or False"),
         ("DATABASE", ["x"], "E010", "KYC_VERIFY['DATABASE'] is not a name: write a string"),
     ],
 )

@@ -23,7 +23,7 @@ __all__ = ["DEFAULTS", "enroller", "faults", "option", "store", "tenant", "verif
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "DATABASE": "kyc", "POLICY": None, "KEYRING": None, "CUSTOMERS": None, "SENDERS": {}, "SIGNALS": {}, "SERVICES": {},
-    "SEEDS": None, "PROFILE": None, "TENANT": "default",
+    "SEEDS": None, "PROFILE": None, "TENANT": "default", "ALLOW_DATA_LOSS": False,
 }  # fmt: skip
 """What ``settings.KYC_VERIFY`` may say; names of objects are dotted paths, or the objects."""
 
@@ -44,6 +44,9 @@ def option(name: str) -> Any:  # noqa: ANN401 - any kind of setting
     found = given.get(name, DEFAULTS[name])
     if name in {"DATABASE", "TENANT"} and not (isinstance(found, str) and found):
         msg = f"KYC_VERIFY[{name!r}] is not a name: write a string, or leave it out for {DEFAULTS[name]!r}"
+        raise ConfigurationError(msg)
+    if name == "ALLOW_DATA_LOSS" and not isinstance(found, bool):
+        msg = f"KYC_VERIFY[{name!r}] is True or False: whether a server may forget commits when the power fails"
         raise ConfigurationError(msg)
     if name in _GROUPS and not isinstance(found, dict):
         msg = f"KYC_VERIFY[{name!r}] is not a dict: write names with dotted paths or objects, or leave it out"
@@ -124,7 +127,7 @@ def store() -> SQLAlchemyStore:
     """
     alias = option("DATABASE")
     try:
-        return SQLAlchemyStore(engine_of(alias))
+        return SQLAlchemyStore(engine_of(alias), allow_data_loss=option("ALLOW_DATA_LOSS"))
     except StoreError as error:
         msg = f"DATABASES[{alias!r}]: {error} (`manage.py migrate --database {alias}` makes the tables)"
         raise StoreError(msg) from None
