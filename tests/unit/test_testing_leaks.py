@@ -436,6 +436,7 @@ def test_a_database_is_searched_and_so_is_its_file(tmp_path: Path) -> None:
 
 def test_an_async_database_is_searched(tmp_path: Path) -> None:
     pytest.importorskip("aiosqlite")
+    pytest.importorskip("sqlalchemy")
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - an extra
 
     from kyc_verify.stores import AsyncSQLAlchemyStore  # noqa: PLC0415
