@@ -186,13 +186,13 @@ def _parsed(text: str, *, locale: str | None, now: datetime) -> date | Clarify:
         def convertyear(self, year: int, century_specified: bool = False) -> int:  # noqa: FBT001, FBT002 - dateutil's own
             return year if century_specified or year > 99 else now.year - (now.year - year) % 100  # noqa: PLR2004
 
-    found: list[date] = []
+    past, found = Past(), list[date]()
     language, region = _language(locale)
     told = language and (language != "en" or region)
     orders = ((language, region) != ("en", "US"),) if told else (True, False)
     for dayfirst in orders:
         try:
-            one, other = (parser.parse(text, Past(), default=each, dayfirst=dayfirst).date() for each in _UNSAID)
+            one, other = (parser.parse(text, past, default=each, dayfirst=dayfirst).date() for each in _UNSAID)
         except Exception:  # noqa: BLE001 - decimal's as well, which are no ValueErrors
             raise Refused("unreadable") from None
         if one != other:

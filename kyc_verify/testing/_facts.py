@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from kyc_verify.checks import AnswerCheck, AppConfirmation, Check, OneTimeCode, 
 from kyc_verify.testing._given import instead, mapping
 from kyc_verify.testing.doubles import ScriptedService, ScriptedSignals
 
-__all__ = ["is_async", "lists", "stored", "usual", "wired"]
+__all__ = ["lists", "stored", "usual", "wired"]
 
 _AGE, _TENURE = 39, 8
 """Years: of the customer, and of the account."""
@@ -65,10 +64,3 @@ def wired(checks: Iterable[Check], signals: object, services: object) -> tuple[d
         {source: ScriptedSignals(value=False) for source in sources} | own_signals,
         {app: ScriptedService() for app in apps} | own_services,
     )
-
-
-def is_async(store: Any) -> bool:  # noqa: ANN401 - checked here
-    """Whether a store's verbs are coroutine functions; seen through the kit's own wrappers."""
-    while (inner := getattr(store, "inner", None)) is not None:
-        store = inner
-    return inspect.iscoroutinefunction(getattr(store, "open", None))

@@ -26,8 +26,8 @@ from kyc_verify.ports import CodeService, SignalSource, Store
 from kyc_verify.session import ENDED
 from kyc_verify.stores import MemoryStore
 from kyc_verify.terms import Secret
-from kyc_verify.testing._facts import is_async, lists, stored, usual, wired
-from kyc_verify.testing._given import a_policy, instead, mapping
+from kyc_verify.testing._facts import lists, stored, usual, wired
+from kyc_verify.testing._given import a_policy, a_store, instead, mapping
 from kyc_verify.testing.callers import Caller, Part
 from kyc_verify.testing.clock import FakeClock
 from kyc_verify.testing.doubles import (
@@ -37,7 +37,7 @@ from kyc_verify.testing.doubles import (
     RecordingSender,
 )
 from kyc_verify.testing.hashing import cheap_hasher
-from kyc_verify.testing.stores import CountingStore
+from kyc_verify.testing.stores import CountingStore, is_async
 from kyc_verify.testing.transcript import Line, Transcript, recent
 from kyc_verify.verifier import AsyncVerifier, Verifier
 
@@ -297,7 +297,7 @@ class Bench(_Desk):
         if is_async(self.store):
             msg = "the store's verbs are coroutine functions: use AsyncBench"
             raise UsageError(msg)
-        self._counting = CountingStore(self.store)
+        self._counting = CountingStore(a_store(self.store, "Bench"))
         self.verifier = Verifier(self.policy, **self._wiring | {"store": self._counting}, **self._ports)
         self.enroller = Enroller(self.policy, **self._wiring)
 
@@ -348,7 +348,7 @@ class AsyncBench(_Desk):
         return made
 
     def _wire(self) -> None:
-        self._counting = CountingStore(self.store)
+        self._counting = CountingStore(a_store(self.store, "AsyncBench"))
         self.verifier = AsyncVerifier(self.policy, **self._wiring | {"store": self._counting}, **self._ports)
         self.enroller = AsyncEnroller(self.policy, **self._wiring)
 

@@ -18,10 +18,11 @@ from urllib.parse import quote, quote_plus
 from kyc_verify.errors import UsageError
 from kyc_verify.terms import Secret
 from kyc_verify.testing._leaks.doing import IN_A_LOOP, USE, carried_out, checked, in_a_loop, of_tests, own_frames
-from kyc_verify.testing._leaks.kept import audited, reader_of, unwrapped
+from kyc_verify.testing._leaks.kept import audited, reader_of
 from kyc_verify.testing._leaks.logs import listening
 from kyc_verify.testing._leaks.objects import everything, shown
 from kyc_verify.testing.bench import AsyncBench, Bench
+from kyc_verify.testing.stores import is_async, unwrapped
 
 __all__ = ["Hunter", "assert_leaks_nothing", "spellings"]
 
@@ -198,7 +199,7 @@ def _check_bench(bench: object, paths: list[Path]) -> None:
     if not isinstance(bench, Bench | AsyncBench):
         msg = f"bench= takes a Bench or an AsyncBench, not a {type(bench).__name__}: write bench=bench"
         raise UsageError(msg)
-    if inspect.iscoroutinefunction(unwrapped(bench.store).records) and in_a_loop():
+    if is_async(bench.store) and in_a_loop():
         raise UsageError(IN_A_LOOP)
     if reader_of(bench.store) is None and not paths:
         raise UsageError(_unread(bench.store))

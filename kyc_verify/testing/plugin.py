@@ -21,6 +21,9 @@ __all__ = ["kyc_bench", "kyc_clock", "kyc_policy", "kyc_seed", "kyc_sender", "ky
 
 _TRANSCRIPTS: Final = "kyc_verify.testing.transcript"
 
+sessions = 0
+"""How many runs of pytest are under way in this process; what is for tests alone looks at it."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
@@ -29,10 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kyc-exhaustive", action="store_true", help="run the tests marked kyc_exhaustive as well; they take longer"
     )
-
-
-sessions = 0
-"""How many runs of pytest are under way in this process; what is for tests alone looks at it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

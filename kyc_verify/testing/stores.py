@@ -11,8 +11,9 @@ from typing import Any, Literal
 from kyc_verify.errors import StoreError, UsageError
 from kyc_verify.ports import Store
 from kyc_verify.testing._given import VERBS, a_store, an_error
+from kyc_verify.testing._leaks.objects import is_store
 
-__all__ = ["VERBS", "CountingStore", "FailingStore"]
+__all__ = ["VERBS", "CountingStore", "FailingStore", "is_async", "unwrapped"]
 
 
 def _verb(name: str) -> Callable[..., Any]:
@@ -29,6 +30,7 @@ class _Wrapped:
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
+        # A part of a store can be wrapped: what it lacks shows where it is called.
         if isinstance(inner, type) or not any(callable(getattr(inner, verb, None)) for verb in VERBS):
             a_store(inner, type(self).__name__)
         self._lock = Lock()
@@ -130,3 +132,19 @@ class FailingStore(_Wrapped):
     async def _after(self, found: Any) -> None:  # noqa: ANN401 - whatever the inner verb returns
         await found
         raise self.error
+
+
+def unwrapped(store: Any) -> Any:  # noqa: ANN401 - any store, and stores around it
+    """Return the store inside those around it: a `CountingStore`, a `FailingStore`, one's own with an `inner`."""
+    while True:
+        # Of strangers only what is certainly a store: a mock has an `inner` as well, and one in that.
+        within = (getattr(store, name, None) for name in ("inner", "_inner"))
+        inner = next((each for each in within if isinstance(store, _Wrapped) or is_store(each)), None)
+        if inner is None:
+            return store
+        store = inner
+
+
+def is_async(store: Any) -> bool:  # noqa: ANN401 - checked here
+    """Whether a store's verbs are coroutine functions, its own and not those of a store around it."""
+    return inspect.iscoroutinefunction(getattr(unwrapped(store), "open", None))

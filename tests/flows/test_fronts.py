@@ -113,6 +113,17 @@ def test_a_coroutine_from_a_sync_signal_or_sender_counts_as_failed() -> None:
     assert step.verdict is Verdict.PENDING
 
 
+def _verifies(bench: AsyncBench, every: Any) -> None:
+    """Put one object behind every port, and let the customer be verified by signals, answers, codes and the app."""
+    ports: dict[str, Any] = {
+        "customers": every, "senders": dict.fromkeys(bench.senders, every), "signals": {"sim_swap": every},
+        "services": {"app": every},
+    }  # fmt: skip
+    bench.verifier = AsyncVerifier(bench.policy, **bench._wiring, **ports)
+    for action in ("all", "app"):
+        assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
+
+
 def test_coroutine_functions_behind_the_async_front_work() -> None:
     class Everything:
         async def get(self, asked: object) -> object:
@@ -129,14 +140,7 @@ def test_coroutine_functions_behind_the_async_front_work() -> None:
             return Outcome.PASS
 
     bench = AsyncBench(_policy())
-    every = Everything()
-    ports = {
-        "customers": every, "senders": dict.fromkeys(bench.senders, every), "signals": {"sim_swap": every},
-        "services": {"app": every},
-    }  # fmt: skip
-    bench.verifier = AsyncVerifier(bench.policy, **bench._wiring, **ports)
-    for action in ("all", "app"):
-        assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
+    _verifies(bench, Everything())
 
 
 def test_plain_functions_that_return_coroutines_behind_the_async_front_work() -> None:
@@ -156,14 +160,7 @@ def test_plain_functions_that_return_coroutines_behind_the_async_front_work() ->
         return found
 
     bench = AsyncBench(_policy())
-    every: Any = Everything()
-    ports: dict[str, Any] = {
-        "customers": every, "senders": dict.fromkeys(bench.senders, every), "signals": {"sim_swap": every},
-        "services": {"app": every},
-    }  # fmt: skip
-    bench.verifier = AsyncVerifier(bench.policy, **bench._wiring, **ports)
-    for action in ("all", "app"):
-        assert asyncio.run(bench.play(action=action)).verdict is Verdict.VERIFIED
+    _verifies(bench, Everything())
 
 
 def test_plain_functions_behind_the_async_front_work() -> None:

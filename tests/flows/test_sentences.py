@@ -34,6 +34,12 @@ AUDITOR = frozenset({"auditor"})
 OPEN = "no question is open in this verification; see its status"
 UNKNOWN = "there is no such session or challenge here; open a new verification"
 NO_STR = " must be a str"
+PIN = Policy(
+    name="p",
+    checks=[checks.Pin()],
+    threats=ThreatModel.points({"pin": 3}),
+    actions={"pin": Requirement(bits=1)},
+)
 
 
 def said(work: Callable[..., object], *args: Any, **kwargs: Any) -> str:
@@ -260,8 +266,7 @@ def test_what_fails_is_called_by_its_name(desk: Desk) -> None:
     ],
 )
 def test_a_clock_that_fails(read: Callable[[], Any], sentence: str) -> None:
-    bench = Bench(Policy(name="p", checks=[checks.Pin()], threats=ThreatModel.points({"pin": 3}),
-                         actions={"pin": Requirement(bits=1)}))  # fmt: skip
+    bench = Bench(PIN)
     verifier = Verifier(bench.policy, **(bench._wiring | {"clock": read}), **bench._ports)
     with pytest.raises((BackendError, KycVerifyError)) as failed:
         verifier.open("cust-42", action="pin", call=bench.call)
@@ -302,17 +307,13 @@ PORT = _Port()
     ],
 )
 def test_what_is_wired_wrong(wrong: dict[str, Any], sentence: str) -> None:
-    policy = Policy(name="p", checks=[checks.Pin()], threats=ThreatModel.points({"pin": 3}),
-                    actions={"pin": Requirement(bits=1)})  # fmt: skip
-    right: dict[str, Any] = {"policy": policy, "store": MemoryStore(), "hasher": cheap_hasher(), "customers": PORT}
-    assert Verifier(**right, signals={"x": PORT}).policy is policy
+    right: dict[str, Any] = {"policy": PIN, "store": MemoryStore(), "hasher": cheap_hasher(), "customers": PORT}
+    assert Verifier(**right, signals={"x": PORT}).policy is PIN
     assert said(Verifier, **(right | wrong)) == sentence
 
 
 def test_what_belongs_to_the_other_front() -> None:
-    policy = Policy(name="p", checks=[checks.Pin()], threats=ThreatModel.points({"pin": 3}),
-                    actions={"pin": Requirement(bits=1)})  # fmt: skip
-    bench = Bench(policy)
+    bench = Bench(PIN)
 
     async def get(subject: str) -> None: ...
 

@@ -14,7 +14,6 @@ import pytest
 from kyc_verify.call import Contact
 from kyc_verify.errors import DeliveryError, SignalError
 from kyc_verify.terms import Outcome
-from kyc_verify.testing._contract.hosts import finished
 from tests.providers import (
     APIS,
     FRONTS,
@@ -27,6 +26,7 @@ from tests.providers import (
     asked,
     camara,
     fails,
+    finished,
     outcome,
     running,
     says,

@@ -23,7 +23,6 @@ from kyc_verify.signals._http import quiet
 from kyc_verify.signals._http.direct import finished as stepped
 from kyc_verify.terms import Outcome
 from kyc_verify.testing import assert_leaks_nothing
-from kyc_verify.testing._contract.hosts import finished
 from tests.providers import (
     FRONTS,
     MESSAGE,
@@ -37,6 +36,7 @@ from tests.providers import (
     asked,
     camara,
     fails,
+    finished,
     outcome,
     running,
     says,

@@ -11,7 +11,6 @@ import pytest
 
 from kyc_verify.errors import DeliveryError, SignalError
 from kyc_verify.terms import Outcome
-from kyc_verify.testing._contract.hosts import finished
 from tests.providers import (
     APIS,
     FRONTS,
@@ -25,6 +24,7 @@ from tests.providers import (
     Provider,
     asked,
     fails,
+    finished,
     outcome,
     running,
     says,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,6 +39,7 @@ from kyc_verify.testing import (
     assert_never_verifies,
 )
 from kyc_verify.testing.machine import VerifierMachine
+from kyc_verify.testing.stores import is_async, unwrapped
 from kyc_verify.testing.transcript import recent
 
 
@@ -166,6 +168,11 @@ def test_an_async_store_is_recognised_behind_a_wrapper(wrapped: Any) -> None:
         return (await bench.play(action="change_phone")).verdict
 
     assert asyncio.run(run()) is Verdict.VERIFIED
+
+
+def test_what_has_every_attribute_is_not_unwrapped_for_ever() -> None:
+    assert not is_async(Mock())
+    assert unwrapped(CountingStore(kept := MemoryStore())) is kept
 
 
 def test_an_async_bench_with_nothing_to_enroll() -> None:

@@ -52,8 +52,11 @@ def play(policy: Policy, caller: Caller | None = None) -> Transcript:
         (lambda p: Bench(p, services={"ap": None}), "services: no check asks for ap; "),
         (lambda p: Bench(p, clock=datetime(2026, 1, 1, tzinfo=UTC)), r"clock takes a FakeClock, as in FakeClock\("),
         (lambda p: Bench(p, clock=lambda: datetime.now(UTC)), "clock takes a FakeClock"),
-        (lambda p: Bench(p, store=object()), r"takes a store, such as MemoryStore\(\); a object lacks ready, open"),
-        (lambda p: Bench(p, store=MemoryStore), r"takes a store, not its class: write MemoryStore\(\)"),
+        (
+            lambda p: Bench(p, store=object()),
+            r"Bench takes a store, such as MemoryStore\(\); a object lacks ready, open",
+        ),
+        (lambda p: Bench(p, store=MemoryStore), r"Bench takes a store, not its class: write MemoryStore\(\)"),
         (lambda p: Bench(p).over(None), "takes a store, such as MemoryStore"),
         (lambda p: Bench(p).over(MemoryStore), "not its class"),
         (lambda p: Bench(p, contacts=Contact(number="+33612345678")), r"contacts=\[Contact\("),

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO, TypeVar
 
 from kyc_verify.testing._leaks.logs import listening
 
-__all__ = ["RUBBISH", "SERVERS", "Loop", "bounded", "finished", "logged"]
+__all__ = ["RUBBISH", "SERVERS", "Loop", "bounded", "logged"]
 
 T = TypeVar("T")
 
@@ -31,11 +31,6 @@ SERVERS: Final = ("aiohttp.access", "mail.log", "uvicorn.access", "uvicorn.error
 _LINES: Final = 200
 """How many lines of a call in step let the others go first: its beginning, and not all of an HTTP library."""
 _TURN: Final = 1e-5
-
-
-def finished(found: Any) -> Any:  # noqa: ANN401 - whatever is awaited
-    """Return what a verb of a port returned, awaited where it must be, in an event loop of its own."""
-    return asyncio.run(_wait(found)) if inspect.isawaitable(found) else found
 
 
 async def _wait(found: Awaitable[T]) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -13,25 +12,14 @@ from typing import Any, Final, TypeVar
 from kyc_verify.errors import UsageError
 from kyc_verify.stores import MemoryStore, SQLiteStore
 from kyc_verify.testing._leaks.doing import IN_A_LOOP, in_a_loop
-from kyc_verify.testing._leaks.objects import is_store
+from kyc_verify.testing.stores import is_async, unwrapped
 
-__all__ = ["audited", "reader_of", "unwrapped"]
+__all__ = ["audited", "reader_of"]
 
 _BATCH: Final = 10_000
 _READING: Final = {"string": "get", "hash": "hgetall", "set": "smembers"}
 Reader = Callable[[], Iterable[bytes]]
 T = TypeVar("T")
-
-
-def unwrapped(store: Any) -> Any:  # noqa: ANN401 - any store, and stores around it
-    """Return the store inside those around it: a `CountingStore`, a `FailingStore`, one's own with an `inner`."""
-    while not isinstance(store, MemoryStore | SQLiteStore):
-        within = (getattr(store, name, None) for name in ("inner", "_inner"))
-        inner = next((each for each in within if each is not None and is_store(each)), None)
-        if inner is None:
-            break
-        store = inner
-    return store
 
 
 def reader_of(store: Any) -> Reader | None:  # noqa: ANN401 - any store
@@ -58,7 +46,7 @@ def audited(store: Any, tenant: str) -> list[dict[str, Any]]:  # noqa: ANN401 - 
         UsageError: they must be awaited, and a loop runs here.
     """
     store = unwrapped(store)
-    if not inspect.iscoroutinefunction(store.records):
+    if not is_async(store):
         return [record.as_dict() for record in _all(store.records, tenant)]
     apart = _is(store, "sqlalchemy", "AsyncSQLAlchemyStore")
     return _ran((_audited_apart if apart else _audited)(store, tenant))
