@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kyc_verify import ConfigurationError, NotVerified, StoreError, UnknownSession, Verdict
+from kyc_verify import (
+    ConfigurationError,
+    NotVerified,
+    Policy,
+    Requirement,
+    StoreError,
+    ThreatModel,
+    UnknownSession,
+    Verdict,
+    checks,
+)
 from kyc_verify.stores import SQLiteStore
 from kyc_verify.testing import Bench, FailingStore, StoreContract
 
@@ -72,6 +83,34 @@ def test_st_04_a_file_that_cannot_be_written_is_an_outage(make: Callable[..., De
         desk.say(step)
     with pytest.raises((StoreError, ConfigurationError)):
         SQLiteStore(tmp_path / "no-such-folder" / "kyc.db")
+
+
+@pytest.mark.slow
+def test_st_04_a_file_that_is_locked_for_30_seconds_is_an_outage_that_ends(tmp_path: Path) -> None:
+    path = tmp_path / "held.db"
+    policy = Policy(
+        name="held",
+        checks=[checks.Pin()],
+        threats=ThreatModel.points({"pin": 3}),
+        actions={"pin": Requirement(bits=1)},
+    )
+    bench = Bench(policy, store=SQLiteStore(path))
+    step = bench.verifier.open("cust-42", action="pin", call=bench.call)
+    assert step.challenge is not None
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    end, failed = time.monotonic() + 30, 0
+    while time.monotonic() < end:
+        with pytest.raises(StoreError, match="try again"):
+            bench.verifier.respond(step.challenge.id, "4937", call=bench.call)
+        failed += 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert failed >= 2
+    assert bench.verifier.respond(step.challenge.id, "4937", call=bench.call).verdict is Verdict.VERIFIED
+    records = [record.event.value for record in bench.store.records(bench.tenant, 0, 100)]
+    assert records == ["enrolled", "opened", "answered"]
+    bench.store.close()
 
 
 @pytest.mark.parametrize("verb", ["begin", "commit"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import traceback
 from collections.abc import Iterator
@@ -67,6 +68,38 @@ def test_a_migration_of_the_hosts_takes_it_along(engine: sa.Engine) -> None:
     with engine.begin() as db:
         assert SQLAlchemyStore.migrate(db) == VERSION
     SQLAlchemyStore(engine).ready(NOW)
+
+
+ENV = """
+from alembic import context
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+with create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=NullPool).connect() as db:
+    context.configure(connection=db)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_the_recipe_for_alembic_migrates(engine: sa.Engine, tmp_path: Path) -> None:
+    command, config = pytest.importorskip("alembic.command"), pytest.importorskip("alembic.config")
+    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```python no-run\n(from alembic.*?)```", page, re.DOTALL)
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "env.py").write_text(ENV, encoding="utf-8")
+    revision = f'revision, down_revision = "1", None\n{recipe}'
+    (tmp_path / "versions" / "one.py").write_text(revision, encoding="utf-8")
+    given = config.Config()
+    given.set_main_option("script_location", str(tmp_path))
+    given.set_main_option("sqlalchemy.url", engine.url.render_as_string(hide_password=False))
+    try:
+        for _ in range(2):
+            command.upgrade(given, "head")
+        SQLAlchemyStore(engine).ready(NOW)
+    finally:
+        with engine.begin() as db:
+            db.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
 
 
 @pytest.mark.parametrize(
